@@ -1,0 +1,35 @@
+package dialer
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What callers branch on.
+var (
+	ErrNotFound        = errors.New("no such user")
+	ErrConflict        = errors.New("the user was changed by someone else meanwhile")
+	ErrNoSeat          = errors.New("no seat is left")
+	ErrProtected       = errors.New("the user is protected")
+	ErrSalesforceOwned = errors.New("the attribute is owned by Salesforce")
+)
+
+// TakenError says that another user has the value that must be unique.
+type TakenError struct {
+	Field  Field
+	UserID string // who has it
+}
+
+// Error names the attribute and the other user's id, never the value.
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("%s is taken by user %s", e.Field, e.UserID)
+}
+
+// InvalidError says that a value breaks a rule of the dialer.
+type InvalidError struct {
+	Field Field
+	Rule  string // what the value must be
+}
+
+// Error names the attribute and the rule, never the value.
+func (e *InvalidError) Error() string { return fmt.Sprintf("%s %s", e.Field, e.Rule) }
