@@ -1,0 +1,59 @@
+package store_test
+
+import (
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/rosterd/rosterd/store"
+	"github.com/rosterd/rosterd/store/storetest"
+)
+
+func TestMigrateIsRepeatable(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open func() *store.DB) {
+		db := open()
+		before, needed, err := db.SchemaVersion(t.Context())
+		if err != nil || before != needed || needed == 0 {
+			t.Errorf("got version %d of %d (%v)", before, needed, err)
+		}
+		if err := db.Migrate(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestMigrateTogether(t *testing.T) {
+	url := "sqlite://" + filepath.Join(t.TempDir(), "test.db")
+	var group sync.WaitGroup
+	for range 6 {
+		group.Go(func() {
+			db, err := store.Open(t.Context(), url, store.Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer db.Close()
+			if err := db.Migrate(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestMigrateRefusesNewerSchema(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open func() *store.DB) {
+		db, ctx := open(), t.Context()
+		err := db.Update(ctx, func(tx *store.Tx) error {
+			_, err := tx.Exec(ctx, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Migrate(ctx); !errors.Is(err, store.ErrNewerSchema) {
+			t.Errorf("got %v, want ErrNewerSchema", err)
+		}
+	})
+}

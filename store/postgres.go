@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+func openPostgres(ctx context.Context, databaseURL string, o Options) (*DB, error) {
+	conf, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil { // its text may hold a piece of the password
+		return nil, hinted("open database", ErrURL, "write postgres://user@host:5432/name?sslmode=verify-full")
+	}
+	conf.MaxConns = int32(min(o.Conns, 1000))
+	conf.ConnConfig.RuntimeParams["application_name"] = "rosterd"
+	conf.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if conf.ConnConfig.ConnectTimeout == 0 {
+		conf.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, conf)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db := &DB{log: o.Log, retry: o.Retry, pool: pool, sql: stdlib.OpenDBFromPool(pool)}
+	if err := db.await(ctx, o.Wait); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// await waits until Postgres answers, and looks whether it can hold our text.
+func (db *DB) await(ctx context.Context, patience time.Duration) error {
+	b := backoff.NewExponentialBackOff(backoff.WithInitialInterval(50*time.Millisecond),
+		backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(patience))
+	var encoding string
+	waited := false
+	err := backoff.Retry(func() error {
+		err := db.pool.QueryRow(ctx, "SHOW server_encoding").Scan(&encoding)
+		if err != nil && (ctx.Err() != nil || !unreachable(err)) {
+			return backoff.Permanent(err)
+		}
+		if err != nil && !waited {
+			waited = true
+			db.log.Info("waiting for the database", "err", err)
+		}
+		return err
+	}, backoff.WithContext(b, ctx))
+	switch {
+	case err != nil && unreachable(err):
+		return hintedErr("open database", errors.Join(ErrUnavailable, err), "is Postgres running, and is its address right?")
+	case err != nil:
+		return hintedErr("open database", err, "check the user, the password and the name of the database")
+	case encoding != "UTF8":
+		return hinted("open database", fmt.Errorf("its encoding is %s", encoding),
+			"create the database with ENCODING 'UTF8' TEMPLATE template0")
+	}
+	return nil
+}
+
+// pgx runs fn on the Postgres connection beneath c.
+func (c *conn) pgx(fn func(*pgx.Conn) error) error {
+	return c.Raw(func(dc any) error { return fn(dc.(*stdlib.Conn).Conn()) })
+}
