@@ -12,6 +12,9 @@ var (
 	ErrNoSeat          = errors.New("no seat is left")
 	ErrProtected       = errors.New("the user is protected")
 	ErrSalesforceOwned = errors.New("the attribute is owned by Salesforce")
+	ErrLocal           = errors.New("the user is not linked to Salesforce, and so not the sync's")
+	ErrHold            = errors.New("the user was deactivated by hand")
+	ErrAmbiguous       = errors.New("several users match")
 )
 
 // TakenError says that another user has the value that must be unique.
