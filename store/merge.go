@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -37,15 +38,69 @@ func (tx *Tx) merge(ctx context.Context, table string, columns, key []string, ro
 	if rest == nil {
 		return tx.batch(ctx, insertSQL(table, columns, 1, tail), first)
 	}
-	// The staging table lives as long as the session: making one for each merge
-	// would bloat the system catalog.
-	stage, list := stageName(table, columns), strings.Join(columns, ", ")
+	stage, n, err := tx.stage(ctx, table, columns, first, rest)
+	if err != nil {
+		return n, err
+	}
+	list, keys := strings.Join(columns, ", "), strings.Join(key, ", ")
+	_, err = tx.Exec(ctx, "INSERT INTO "+table+" ("+list+") SELECT DISTINCT ON ("+keys+") "+list+
+		" FROM "+stage+" ORDER BY "+keys+", ctid DESC"+tail)
+	return n, err
+}
+
+// Rewrite gives rows that stand already new values: each of rows holds the
+// values of columns, among which is the key of the row that it is for. No key
+// may come twice. Rows that do not exist are passed over; it returns how many
+// it was given. A yielded row may be reused.
+func (tx *Tx) Rewrite(ctx context.Context, table string, columns, key []string, rows iter.Seq[[]any]) (int64, error) {
+	if tx.err != nil {
+		return 0, tx.err
+	}
+	n, err := tx.rewrite(ctx, table, columns, key, rows)
+	if err != nil {
+		return n, fmt.Errorf("rewrite %s: %w", table, err)
+	}
+	return n, nil
+}
+
+func (tx *Tx) rewrite(ctx context.Context, table string, columns, key []string, rows iter.Seq[[]any]) (int64, error) {
+	query := updateSQL(table, columns, key, func(i int) string { return "$" + strconv.Itoa(i+1) })
+	if !tx.pg {
+		quiet, n := context.WithoutCancel(ctx), int64(0) // see insert
+		for row := range rows {
+			if err := ctx.Err(); err != nil {
+				return n, tx.spoil(err)
+			}
+			if _, err := tx.Exec(quiet, query, slices.Clone(row)...); err != nil {
+				return n, err
+			}
+			n++
+		}
+		return n, nil
+	}
+	first, rest, stop := peek(rows, len(columns))
+	defer stop()
+	if rest == nil {
+		return tx.batch(ctx, query, first)
+	}
+	stage, n, err := tx.stage(ctx, table, columns, first, rest)
+	if err != nil {
+		return n, err
+	}
+	_, err = tx.Exec(ctx, updateSQL(table, columns, key, func(i int) string { return "s." + columns[i] }, stage))
+	return n, err
+}
+
+// stage copies rows into a temporary table. That lives as long as the session:
+// making one for each merge would bloat the system catalog.
+func (tx *Tx) stage(ctx context.Context, table string, columns []string, first [][]any, rest func() ([]any, bool)) (string, int64, error) {
+	stage := stageName(table, columns)
 	if _, err := tx.Exec(ctx, "CREATE TEMPORARY TABLE IF NOT EXISTS "+stage+
-		" ON COMMIT DELETE ROWS AS SELECT "+list+" FROM "+table+" WITH NO DATA"); err != nil {
-		return 0, err
+		" ON COMMIT DELETE ROWS AS SELECT "+strings.Join(columns, ", ")+" FROM "+table+" WITH NO DATA"); err != nil {
+		return stage, 0, err
 	}
 	if _, err := tx.Exec(ctx, "DELETE FROM "+stage); err != nil {
-		return 0, err
+		return stage, 0, err
 	}
 	var n int64
 	err := tx.c.pgx(func(p *pgx.Conn) (err error) {
@@ -53,12 +108,26 @@ func (tx *Tx) merge(ctx context.Context, table string, columns, key []string, ro
 		return err
 	})
 	if err != nil {
-		return n, tx.spoil(err)
+		return stage, n, tx.spoil(err)
 	}
-	keys := strings.Join(key, ", ")
-	_, err = tx.Exec(ctx, "INSERT INTO "+table+" ("+list+") SELECT DISTINCT ON ("+keys+") "+list+
-		" FROM "+stage+" ORDER BY "+keys+", ctid DESC"+tail)
-	return n, err
+	return stage, n, nil
+}
+
+// updateSQL updates the columns that are no key, from values or from a table.
+func updateSQL(table string, columns, key []string, value func(int) string, from ...string) string {
+	var sets, where []string
+	for i, c := range columns {
+		if slices.Contains(key, c) {
+			where = append(where, "t."+c+" = "+value(i))
+		} else {
+			sets = append(sets, c+" = "+value(i))
+		}
+	}
+	q := "UPDATE " + table + " AS t SET " + strings.Join(sets, ", ")
+	if len(from) > 0 {
+		q += " FROM " + from[0] + " AS s"
+	}
+	return q + " WHERE " + strings.Join(where, " AND ")
 }
 
 // conflictSQL is the end of an upsert.

@@ -115,6 +115,41 @@ func TestLoadAndMerge(t *testing.T) {
 	})
 }
 
+func TestRewrite(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open func() *store.DB) {
+		db, ctx := open(), t.Context()
+		for _, n := range []int{1, 16, 40} {
+			err := db.Update(ctx, func(tx *store.Tx) error {
+				if _, err := tx.Exec(ctx, "DELETE FROM orgs"); err != nil {
+					return err
+				}
+				if _, err := tx.Load(ctx, "orgs", orgColumns, orgs(numbered(n)...)); err != nil {
+					return err
+				}
+				_, err := tx.Rewrite(ctx, "orgs", []string{"created_at", "id"}, []string{"id"}, func(yield func([]any) bool) {
+					row := make([]any, 2)
+					for i := range n + 5 { // five of whom nobody knows
+						if row[0], row[1] = int64(100+i), int64(i+1); !yield(row) {
+							return
+						}
+					}
+				})
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var count, sum int
+			err = db.Read(ctx, func(tx *store.Tx) error {
+				return tx.QueryRow(ctx, "SELECT count(*), sum(created_at - id) FROM orgs").Scan(&count, &sum)
+			})
+			if err != nil || count != n || sum != 99*n {
+				t.Errorf("%d rows: got %d with %d, want %d (%v)", n, count, sum, 99*n, err)
+			}
+		}
+	})
+}
+
 func TestUpdateIsAllOrNothing(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open func() *store.DB) {
 		db, ctx := open(), t.Context()

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"strconv"
 )
 
@@ -96,6 +97,21 @@ func (tx *Tx) ForUpdate() string {
 		return " FOR UPDATE"
 	}
 	return ""
+}
+
+// Lock waits until no other transaction holds the lock of this name and number,
+// and holds it until the transaction ends. On SQLite a writing transaction is
+// the only one anyway.
+func (tx *Tx) Lock(ctx context.Context, name string, number int64) error {
+	if !tx.pg {
+		return nil
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name + "/" + strconv.FormatInt(number, 10)))
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(h.Sum64())); err != nil {
+		return fmt.Errorf("lock %s: %w", name, err)
+	}
+	return nil
 }
 
 // AfterCommit has fn called once the transaction has committed, in order. It

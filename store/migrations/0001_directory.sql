@@ -108,6 +108,7 @@ CREATE TABLE license_types (
     type                     {{.Text}} NOT NULL CHECK (type <> ''),
     purchased                BIGINT NOT NULL CHECK (purchased >= 0),
     assigned                 BIGINT NOT NULL DEFAULT 0 CHECK (assigned >= 0),
+    configured               BIGINT NOT NULL DEFAULT -1, -- what the configuration last said of purchased
     is_default               BOOLEAN NOT NULL DEFAULT false,
     requires_salesforce_user BOOLEAN NOT NULL DEFAULT false,
     PRIMARY KEY (org_id, type)
