@@ -44,10 +44,7 @@ type Config struct {
 	Sandbox *bool
 }
 
-var (
-	versionForm = regexp.MustCompile(`^[1-9][0-9]{1,2}\.0$`)
-	customForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*(_?[A-Za-z0-9]+)*__c$`)
-)
+var versionForm = regexp.MustCompile(`^[1-9][0-9]{1,2}\.0$`)
 
 // normalize checks the whole of c without any I/O and fills in what is empty.
 func (c Config) normalize() (Config, error) {

@@ -42,7 +42,9 @@ func CheckCondition(s string) error {
 		case ';':
 			return hinted("holds a semicolon", "write one SOQL condition")
 		default:
-			bare.WriteByte(c)
+			if depth == 0 { // a bracket may hold a subselect
+				bare.WriteByte(c)
+			}
 		}
 	}
 	if depth != 0 {

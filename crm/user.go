@@ -42,7 +42,6 @@ type User struct {
 	MobilePhone string `expr:"MobilePhone" json:"MobilePhone,omitempty"`
 	Extension   string `expr:"Extension" json:"Extension,omitempty"`
 
-	Street      string `expr:"Street" json:"Street,omitempty"`
 	City        string `expr:"City" json:"City,omitempty"`
 	State       string `expr:"State" json:"State,omitempty"`
 	StateCode   string `expr:"StateCode" json:"StateCode,omitempty"`
