@@ -76,7 +76,8 @@ tools: $(GOLANGCI_LINT) $(GOFUMPT) $(GOIMPORTS)
 define go_tool
 $(1):
 	@mkdir -p $$(TOOLS) && echo "installing $$(notdir $$@)"
-	@GOBIN=$$(TOOLS) GOFLAGS= go install $(2) && mv $$(TOOLS)/$(3) $$@
+	@GOBIN=$$(TOOLS) GOFLAGS= go install $(2) 2>$$@.log || { cat $$@.log >&2; exit 1; }
+	@rm $$@.log && mv $$(TOOLS)/$(3) $$@
 endef
 $(eval $(call go_tool,$(GOLANGCI_LINT),github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION),golangci-lint))
 $(eval $(call go_tool,$(GOFUMPT),mvdan.cc/gofumpt@$(GOFUMPT_VERSION),gofumpt))
