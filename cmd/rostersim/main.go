@@ -1,0 +1,23 @@
+// Command rostersim serves a simulated Salesforce org on a loopback address, for demonstrations and for tests from
+// outside. It prints one line of JSON with its address when it is ready, and stops on SIGINT or SIGTERM.
+//
+// It must know nothing of the daemon that it is used to try.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "rostersim:", err)
+		os.Exit(1)
+	}
+}

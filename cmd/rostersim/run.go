@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rosterd/rosterd/crm/simorg"
+)
+
+// settings are the flags.
+type settings struct {
+	listen   string
+	org      simorg.Options
+	seed     int64
+	churn    rate
+	keyFile  string
+	writeKey string
+	shutdown time.Duration
+}
+
+func parse(args []string, out io.Writer) (*settings, error) {
+	s := &settings{shutdown: 3 * time.Second}
+	fs := flag.NewFlagSet("rostersim", flag.ContinueOnError)
+	fs.SetOutput(out)
+	fs.StringVar(&s.listen, "listen", "127.0.0.1:0", "loopback `address` to serve on; port 0 picks a free one")
+	fs.IntVar(&s.org.Users, "users", 5000, "`number` of people in the org")
+	fs.Int64Var(&s.seed, "seed", 1, "`seed` that chooses the people and the churn")
+	fs.IntVar(&s.org.Quota, "quota", 100_000, "API `calls` allowed in 24 hours")
+	fs.DurationVar(&s.org.SessionTTL, "session", 2*time.Hour, "life of an idle session")
+	fs.BoolVar(&s.org.Plain, "plain", false, "only active standard users with addresses of their own")
+	fs.BoolVar(&s.org.IsSandbox, "sandbox", false, "be a sandbox")
+	fs.StringVar(&s.org.OrgID, "org-id", "", "`id` of the org")
+	fs.Var(&s.churn, "churn", "joiners, movers and leavers trickling in, as `RATE` such as 2/s or 30/m")
+	fs.StringVar(&s.org.ClientID, "client-id", "rosterd-demo", "consumer `key` of the connected app")
+	fs.StringVar(&s.org.ClientSecret, "client-secret", "", "consumer `secret`; opens the client credentials flow")
+	fs.StringVar(&s.org.Username, "username", "rosterd@acme.example", "integration `user`")
+	fs.StringVar(&s.keyFile, "key", "", "PEM `file` with a public key, certificate or private key that verifies assertions")
+	fs.StringVar(&s.writeKey, "write-key", "", "make a key pair and write the private key to this `file`")
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return nil, fmt.Errorf("unexpected argument %q: rostersim takes only flags", fs.Arg(0))
+	case s.org.Users < 0 || s.org.Users > 20_000_000:
+		return nil, fmt.Errorf("-users %d: must lie between 0 and 20000000", s.org.Users)
+	case s.keyFile != "" && s.writeKey != "":
+		return nil, errors.New("-key and -write-key exclude each other: -write-key makes a new key")
+	}
+	s.org.Seed = uint64(s.seed)
+	return s, requireLoopback(s.listen)
+}
+
+// requireLoopback refuses addresses that others could reach: the simulator lets anybody edit its org.
+func requireLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("-listen %s: %w (write it as 127.0.0.1:8480)", addr, err)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("-listen %s: not a loopback address; anybody who reaches the simulator can edit its org, so use 127.0.0.1 or [::1]", addr)
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	s, err := parse(args, out)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.org.PublicKey, err = s.publicKey(); err != nil {
+		return err
+	}
+	org := simorg.New(s.org)
+	ch := newChurner(org, s.churn, rand.New(rand.NewPCG(uint64(s.seed), 1)))
+	lis, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer lis.Close() // again after Shutdown, which is harmless
+	srv := &http.Server{
+		Handler: newControl(org, ch).handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
+		WriteTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return ch.run(ctx) })
+	group.Go(func() error {
+		if err := srv.Serve(lis); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		org.Faults().Clear() // releases hanging calls
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.shutdown)
+		defer cancel()
+		if srv.Shutdown(end) != nil {
+			return srv.Close()
+		}
+		return nil
+	})
+	url := "http://" + lis.Addr().String()
+	if err := json.NewEncoder(out).Encode(ready{
+		URL: url, Control: url + "/sim/", OrgID: org.ID(), Users: org.Len(), ClientID: s.org.ClientID, Username: s.org.Username,
+		PrivateKeyFile: s.writeKey, PID: os.Getpid(),
+	}); err != nil {
+		return fmt.Errorf("say where it listens: %w", err)
+	}
+	return group.Wait()
+}
+
+// ready is the line printed once the org can be reached.
+type ready struct {
+	URL            string `json:"url"`
+	Control        string `json:"control"`
+	OrgID          string `json:"org_id"`
+	Users          int    `json:"users"`
+	ClientID       string `json:"client_id"`
+	Username       string `json:"username"`
+	PrivateKeyFile string `json:"private_key_file,omitempty"`
+	PID            int    `json:"pid"`
+}
