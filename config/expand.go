@@ -29,8 +29,10 @@ func expand(s string, env func(string) (string, bool)) (string, error) {
 			return "", &expandError{"${ is not closed", "close it with }, or write $${ for a plain ${"}
 		}
 		if !variable(name) {
-			return "", &expandError{fmt.Sprintf("${%s} does not name an environment variable", name),
-				"write ${NAME} without a default or an operator"}
+			return "", &expandError{
+				fmt.Sprintf("${%s} does not name an environment variable", name),
+				"write ${NAME} without a default or an operator",
+			}
 		}
 		value, ok := env(name)
 		if !ok {
