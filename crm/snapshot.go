@@ -59,7 +59,7 @@ func (c *Client) SnapshotPages(ctx context.Context, fields []string) iter.Seq2[P
 // Proof of completeness: each page is a query of its own that Salesforce calls done,
 // or goes on from its last id; every page agrees with its own totalSize; every token
 // was of the same org; and the rows seen are no fewer than COUNT() gave before, or
-// than it gives after where users left the prefilter meanwhile. Users who join while
+// than it gives after where a few users left the prefilter meanwhile. Users who join while
 // it runs may or may not be seen: ChangedSince from Cursor.Started has them. No user
 // at all is an error too, since the integration user is one.
 func (c *Client) SnapshotFrom(ctx context.Context, fields []string, from Cursor) iter.Seq2[Page, error] {
@@ -185,11 +185,18 @@ func (c *Client) prove(ctx context.Context, cur Cursor) error {
 	if err != nil {
 		return err
 	}
-	if cur.Seen < after {
+	switch {
+	case cur.Seen < after:
 		return &IncompleteError{Seen: cur.Seen, Before: cur.Total, After: after, Reason: "fewer rows than counted"}
+	case cur.Total-after > shrinkage(cur.Total):
+		return &IncompleteError{Seen: cur.Seen, Before: cur.Total, After: after, Reason: "the count fell while it was read"}
 	}
 	return nil
 }
+
+// shrinkage is how many users may leave the prefilter during a snapshot before that
+// looks like a permission lost half way: 10 and 1 percent.
+func shrinkage(total int) int { return 10 + total/100 }
 
 // readAhead fetches one page while the one before is being worked on, into the other
 // of two buffers.
