@@ -13,7 +13,7 @@ const canonical = "SELECT Id, Username, Email, FirstName, LastName, Name, IsActi
 func TestKeysetPagesReturnEveryStandardUserOnce(t *testing.T) {
 	f := serve(t, Options{Users: 5000, Seed: 3})
 	want := f.count("SELECT COUNT() FROM User WHERE UserType = 'Standard'")
-	seen, last := map[string]bool{}, ""
+	seen, last := map[string]bool{}, "000000000000000"
 	for {
 		a := f.rows(canonical + " AND Id > '" + last + "' ORDER BY Id LIMIT 2000")
 		if !a.Done || a.TotalSize != len(a.Records) {

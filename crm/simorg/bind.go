@@ -142,6 +142,13 @@ func (b *binder) path(tok token) (*path, *apiError) {
 
 // read follows the path from r. A missing parent is null.
 func (p *path) read(r *row) value {
+	if len(p.hops) == 0 {
+		return r.get(p.f)
+	}
+	return p.climb(r)
+}
+
+func (p *path) climb(r *row) value {
 	at := r
 	var parent row
 	for _, h := range p.hops {

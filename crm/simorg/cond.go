@@ -84,7 +84,7 @@ func (t *test) equal(v value) bool {
 	case t.p.f.isID():
 		return len(v.s) >= 15 && v.s[:15] == t.is.s
 	case v.k == text:
-		return v.s == t.is.s || !isLowerASCII(v.s) && strings.ToLower(v.s) == t.is.s
+		return v.s == t.is.s || strings.EqualFold(v.s, t.is.s)
 	default:
 		return v.compare(t.is) == 0
 	}
@@ -149,6 +149,9 @@ func (b *binder) test(c *comparison) (cond, *apiError) {
 		if err != nil {
 			return nil, err
 		}
+		if p.f.isID() && v.k == null && lit.kind == tokString && isOrdering(c.op) {
+			return nil, &apiError{400, "INVALID_QUERY_FILTER_OPERATOR", located(b.q, lit.pos, "invalid ID field: ")}
+		}
 		switch {
 		case t.in != nil:
 			t.in[t.key(v)] = true
@@ -168,11 +171,13 @@ func operatorFits(f *field, op string) bool {
 	switch {
 	case op == "LIKE":
 		return f.textual()
-	case op == "<" || op == "<=" || op == ">" || op == ">=":
+	case isOrdering(op):
 		return f.typ != "boolean"
 	}
 	return true
 }
+
+func isOrdering(op string) bool { return op[0] == '<' || op[0] == '>' }
 
 func soqlType(f *field) string {
 	switch {

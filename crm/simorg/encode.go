@@ -4,7 +4,7 @@ package simorg
 type encoder struct {
 	v       *view
 	base    string               // "/services/data/v66.0/sobjects/"
-	parents map[parentKey][]byte // the same few profiles and roles stand in every row
+	parents map[parentKey][]byte // the same profiles, roles and managers stand in many rows
 }
 
 type parentKey struct {
@@ -43,20 +43,17 @@ func (e *encoder) parent(b []byte, r *row, s *selected) []byte {
 	if id.k == null {
 		return append(b, "null"...)
 	}
-	i, ok := e.v.find(s.hop.to, id.s)
-	var p row
-	if !ok || !e.v.at(s.hop.to, i, &p) {
-		return append(b, "null"...)
-	}
-	if s.hop.to.small < 0 {
-		return e.record(b, &p, s.kids)
-	}
 	key := parentKey{s, id.s}
 	if cached, ok := e.parents[key]; ok {
 		return append(b, cached...)
 	}
 	from := len(b)
-	b = e.record(b, &p, s.kids)
+	var p row
+	if i, ok := e.v.find(s.hop.to, id.s); ok && e.v.at(s.hop.to, i, &p) {
+		b = e.record(b, &p, s.kids)
+	} else {
+		b = append(b, "null"...)
+	}
 	e.parents[key] = append([]byte(nil), b[from:]...)
 	return b
 }

@@ -93,7 +93,8 @@ type Org struct {
 	rowOf  [smallTables]map[string]int
 	faults *Faults
 	routes []*route
-	gzips  sync.Pool
+	gzips  sync.Pool // of *gzip.Writer
+	bodies sync.Pool // of *buffer: pages are megabytes
 
 	// mu guards all below.
 	mu         sync.RWMutex
@@ -123,7 +124,7 @@ func New(opt Options) *Org {
 	opt = opt.withDefaults()
 	o := &Org{
 		opt: opt, names: map[string]int{}, sessions: map[string]*session{}, locators: map[string]*locator{},
-		calls: map[Endpoint]int{}, routes: routes(), gzips: sync.Pool{New: newGzip},
+		calls: map[Endpoint]int{}, routes: routes(), gzips: sync.Pool{New: newGzip}, bodies: sync.Pool{New: func() any { return &buffer{} }},
 	}
 	now := opt.Now()
 	o.gen = generator{

@@ -3,6 +3,7 @@ package simorg
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,11 +63,12 @@ func (c *call) query() *reply {
 	size := c.pageSize()
 
 	o.mu.RLock()
-	rows := q.rows(&o.live)
 	if q.count {
+		n := q.total(&o.live)
 		o.mu.RUnlock()
-		return &reply{status: http.StatusOK, body: fmt.Appendf(nil, `{"totalSize":%d,"done":true,"records":[]}`, len(rows)), limits: true}
+		return &reply{status: http.StatusOK, body: fmt.Appendf(nil, `{"totalSize":%d,"done":true,"records":[]}`, n), limits: true}
 	}
+	rows := q.rows(&o.live)
 	cur := &locator{sess: c.sess, q: q, v: &o.live, rows: rows, created: o.now()}
 	oneBatch := q.offset > 0 || len(rows) <= size
 	if oneBatch {
@@ -93,7 +95,8 @@ func (c *call) query() *reply {
 // page encodes the rows of a cursor from one row on.
 func (c *call) page(cur *locator, id string, from, size int) *reply {
 	to := min(from+size, len(cur.rows))
-	b := make([]byte, 0, 256+(to-from)*1024)
+	rep := &reply{status: http.StatusOK, limits: true, pooled: c.o.bodies.Get().(*buffer)}
+	b := rep.pooled.b[:0]
 	b = append(b, `{"totalSize":`...)
 	b = strconv.AppendInt(b, int64(len(cur.rows)), 10)
 	done := to == len(cur.rows) || id == ""
@@ -111,8 +114,13 @@ func (c *call) page(cur *locator, id string, from, size int) *reply {
 		}
 		cur.v.at(cur.q.t, int(i), &r)
 		b = e.record(b, &r, cur.q.sel)
+		if k == 15 { // enough rows to tell how long the page will be
+			b = slices.Grow(b, len(b)*(to-from)/14)
+		}
 	}
-	return &reply{status: http.StatusOK, body: append(b, "]}"...), limits: true}
+	b = append(b, "]}"...)
+	rep.body, rep.pooled.b = b, b
+	return rep
 }
 
 func (c *call) queryMore() *reply {

@@ -23,7 +23,8 @@ type reply struct {
 	ctype  string // default application/json;charset=UTF-8
 	header http.Header
 	body   []byte
-	limits bool // carries Sforce-Limit-Info
+	limits bool    // carries Sforce-Limit-Info
+	pooled *buffer // goes back to Org.bodies once body is written
 }
 
 func (e *apiError) reply() *reply { return e.withFields() }

@@ -80,14 +80,10 @@ func (q *query) rows(v *view) []int32 {
 		stop = q.offset + q.limit
 	}
 	var out []int32
-	var r row
-	try := func(i int) bool {
-		if v.at(q.t, i, &r) && (q.where == nil || q.where.match(&r)) {
-			out = append(out, int32(i))
-		}
+	q.matches(v, func(i int) bool {
+		out = append(out, int32(i))
 		return len(out) != stop
-	}
-	q.visit(v, try)
+	})
 	if !sorted {
 		q.sort(v, out)
 	}
@@ -96,6 +92,29 @@ func (q *query) rows(v *view) []int32 {
 		out = out[:min(q.limit, len(out))]
 	}
 	return out
+}
+
+// total counts the rows that match, after LIMIT, without listing them.
+func (q *query) total(v *view) int {
+	n := 0
+	if q.limit != 0 {
+		q.matches(v, func(int) bool {
+			n++
+			return n != q.limit
+		})
+	}
+	return n
+}
+
+// matches calls found with every row number that matches, ascending, until found says stop.
+func (q *query) matches(v *view, found func(i int) bool) {
+	var r row
+	q.visit(v, func(i int) bool {
+		if v.at(q.t, i, &r) && (q.where == nil || q.where.match(&r)) {
+			return found(i)
+		}
+		return true
+	})
 }
 
 // naturalOrder is true when the order asked for is that of the row numbers: none, or Id ascending.

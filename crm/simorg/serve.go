@@ -229,6 +229,9 @@ func (o *Org) write(w http.ResponseWriter, r *http.Request, rep *reply, eff *Eff
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // the client may have gone
 	}
+	if rep.pooled != nil {
+		o.bodies.Put(rep.pooled)
+	}
 	if abort {
 		if f, ok := w.(http.Flusher); ok {
 			f.Flush()

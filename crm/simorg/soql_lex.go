@@ -115,6 +115,7 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 func located(q string, pos int, text string) string {
 	line := strings.NewReplacer("\n", " ", "\r", " ", "\t", " ").Replace(q)
 	pos = min(pos, len(line))
+	length := utf8.RuneCountInString
 	from := max(0, pos-33)
 	for from > 0 && !utf8.RuneStart(line[from]) {
 		from--
@@ -124,8 +125,8 @@ func located(q string, pos int, text string) string {
 		to++
 	}
 	row := 1 + strings.Count(q[:pos], "\n")
-	col := pos - strings.LastIndexByte(q[:pos], '\n')
-	return "\n" + line[from:to] + "\n" + strings.Repeat(" ", pos-from) + "^\nERROR at Row:" + itoa(row) + ":Column:" + itoa(col) + "\n" + text
+	col := 1 + length(q[strings.LastIndexByte(q[:pos], '\n')+1:pos])
+	return "\n" + line[from:to] + "\n" + strings.Repeat(" ", length(line[from:pos])) + "^\nERROR at Row:" + itoa(row) + ":Column:" + itoa(col) + "\n" + text
 }
 
 func malformed(q string, pos int, text string) *apiError {

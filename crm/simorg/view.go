@@ -64,12 +64,13 @@ func (v *view) at(t *table, i int, r *row) bool {
 		}
 		return v.hide == nil || !v.hide(r.user())
 	default:
-		var user row
-		if !v.at(v.o.users, i, &user) {
-			return false
+		if v.hide != nil || isHidden(v.over[int32(i)]) {
+			var user row
+			if !v.at(v.o.users, i, &user) {
+				return false
+			}
 		}
-		r.vals = v.loginRow(i, &user)
-		return r.vals != nil
+		return v.hasLogin(i)
 	}
 }
 
@@ -84,6 +85,8 @@ func (r *row) get(f *field) value {
 	switch {
 	case r.vals != nil:
 		return r.vals[f.col]
+	case r.t == r.v.o.logins:
+		return r.v.loginCell(r.i, f.name)
 	case r.u == nil && f.quick != nil:
 		return f.quick(r.v.o, r.i)
 	default:
@@ -91,27 +94,48 @@ func (r *row) get(f *field) value {
 	}
 }
 
-// loginRow is the UserLogin of user row i, or nil: users who never logged in have none.
-func (v *view) loginRow(i int, user *row) []value {
+// lastLogin is when user row i last logged in, in Unix seconds, or zero.
+func (v *view) lastLogin(i int) int64 {
+	if u, edited := v.over[int32(i)]; edited {
+		if u.LastLoginDate.IsZero() {
+			return 0
+		}
+		return u.LastLoginDate.Unix()
+	}
+	return v.o.gen.lastLogin(i)
+}
+
+// hasLogin reports whether there is a UserLogin of user row i: those who never logged in have none.
+func (v *view) hasLogin(i int) bool {
+	if _, edited := v.frozen[int32(i)]; edited {
+		return true
+	}
+	return v.lastLogin(i) != 0
+}
+
+// loginCell is one field of the UserLogin of user row i.
+func (v *view) loginCell(i int, name string) value {
 	g := &v.o.gen
 	l, edited := v.frozen[int32(i)]
-	if !edited {
-		at := int64(0)
-		if i < g.n {
-			at = g.lastLogin(i)
+	switch name {
+	case "Id":
+		return textValue(makeID("0Yw", g.number(i)))
+	case "UserId":
+		return textValue(g.id(i))
+	case "IsFrozen":
+		if edited {
+			return boolValue(l.frozen)
 		}
-		if at == 0 && user.u != nil && !user.u.LastLoginDate.IsZero() {
-			at = user.u.LastLoginDate.Unix()
+		return boolValue(i < g.n && g.frozen(i))
+	case "IsPasswordLocked":
+		return boolValue(edited && l.locked)
+	case "LastModifiedDate":
+		if edited {
+			return secondsValue(l.modified)
 		}
-		if at == 0 {
-			return nil
-		}
-		frozen := i < g.n && g.frozen(i)
-		l = &login{frozen: frozen, modified: min(at, g.epoch)}
-	}
-	return []value{
-		textValue(makeID("0Yw", g.number(i))), textValue(g.id(i)), boolValue(l.frozen), boolValue(l.locked),
-		secondsValue(l.modified), textValue(g.admin),
+		return secondsValue(min(v.lastLogin(i), g.epoch))
+	default:
+		return textValue(g.admin)
 	}
 }
 
