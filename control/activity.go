@@ -1,0 +1,88 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rosterd/rosterd/dialer"
+)
+
+// ActivityPage is a page of the activity log, newest first.
+type ActivityPage struct {
+	Activity []dialer.Activity `json:"activity" nullable:"false"`
+	Next     int64             `json:"next,omitempty" doc:"pass as before for the next page; absent on the last one"`
+}
+
+// LogPage is embedded in the input of operations that read the activity
+// log.
+type LogPage struct {
+	Since  string `query:"since" doc:"only what happened since: a time (RFC 3339) or an age such as 24h"`
+	Before int64  `query:"before" doc:"only entries older than this one, by seq"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+func (p *LogPage) query() (dialer.ActivityQuery, error) {
+	q := dialer.ActivityQuery{Newest: true, After: p.Before, Limit: p.Limit}
+	if p.Since == "" {
+		return q, nil
+	}
+	if age, err := time.ParseDuration(p.Since); err == nil && age >= 0 {
+		q.Since = time.Now().Add(-age)
+		return q, nil
+	}
+	at, err := time.Parse(time.RFC3339, p.Since)
+	if err != nil {
+		return q, invalid("since is neither a time nor an age", "for example 2026-11-20T00:00:00Z or 24h")
+	}
+	q.Since = at
+	return q, nil
+}
+
+func (s *Server) routeActivity() {
+	handle(s, Viewer, huma.Operation{
+		OperationID: "activity", Method: http.MethodGet, Path: "/v1/activity", Tags: []string{"activity"}, Summary: "Who did what, newest first",
+	}, func(ctx context.Context, c call, in *struct {
+		InOrg
+		User string `query:"user" maxLength:"320" doc:"only about this user: id, Salesforce id, user name or e-mail address"`
+		LogPage
+	},
+	) (*answer[ActivityPage], error) {
+		return c.activityOf(ctx, in.User, &in.LogPage)
+	})
+	handle(s, Viewer, huma.Operation{
+		OperationID: "user-activity", Method: http.MethodGet, Path: "/v1/users/{id}/activity", Tags: []string{"activity"}, Summary: "What was done to a user, newest first",
+	}, func(ctx context.Context, c call, in *struct {
+		OfUser
+		LogPage
+	},
+	) (*answer[ActivityPage], error) {
+		return c.activityOf(ctx, in.ID, &in.LogPage)
+	})
+}
+
+func (c call) activityOf(ctx context.Context, ref string, p *LogPage) (*answer[ActivityPage], error) {
+	q, err := p.query()
+	if err != nil {
+		return nil, err
+	}
+	if ref != "" {
+		u, err := c.Directory.User(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		q.UserID = u.ID
+	}
+	return c.activity(ctx, q)
+}
+
+func (c call) activity(ctx context.Context, q dialer.ActivityQuery) (*answer[ActivityPage], error) {
+	list, err := c.Directory.Activity(ctx, q)
+	page := ActivityPage{Activity: append([]dialer.Activity{}, list...)}
+	if len(list) == q.Limit {
+		page.Next = list[len(list)-1].Seq
+	}
+	return &answer[ActivityPage]{page}, err
+}

@@ -1,0 +1,174 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/sync"
+)
+
+// The words of the answers, so that a program that calls the API needs no
+// other package for them.
+type (
+	OrgStatus     = sync.Status
+	Run           = sync.Run
+	Cost          = sync.Cost
+	Explanation   = sync.Explanation
+	AttentionItem = sync.AttentionItem
+	QuotaStatus   = sync.QuotaStatus
+	AddResult     = sync.AddResult
+	Kind          = sync.Kind
+	RunOutcome    = sync.RunOutcome
+	License       = dialer.License
+	Activity      = dialer.Activity
+	Actor         = dialer.Actor
+)
+
+// Sync asks for a run.
+func (c *Client) Sync(ctx context.Context, r SyncRequest) (Started, error) {
+	return post[Started](ctx, c, "/v1/sync", r)
+}
+
+// Preflight says what a run would cost.
+func (c *Client) Preflight(ctx context.Context, k Kind) (Cost, error) {
+	return post[Cost](ctx, c, "/v1/sync:preflight", SyncRequest{Kind: k})
+}
+
+// Runs returns a page of runs older than before, newest first.
+func (c *Client) Runs(ctx context.Context, before int64, limit int) (RunPage, error) {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if before != 0 {
+		q.Set("before", strconv.FormatInt(before, 10))
+	}
+	return get[RunPage](ctx, c, "/v1/runs", q)
+}
+
+func runPath(id int64, rest string) string { return fmt.Sprintf("/v1/runs/%d%s", id, rest) }
+
+// Run returns one run.
+func (c *Client) Run(ctx context.Context, id int64) (Run, error) {
+	return get[Run](ctx, c, runPath(id, ""), nil)
+}
+
+// RunChanges returns what a run changed, newest first.
+func (c *Client) RunChanges(ctx context.Context, id int64, q ActivityFilter) (ActivityPage, error) {
+	return get[ActivityPage](ctx, c, runPath(id, "/changes"), q.values())
+}
+
+// PauseRun halts a run.
+func (c *Client) PauseRun(ctx context.Context, id int64) (Run, error) {
+	return post[Run](ctx, c, runPath(id, ":pause"), nil)
+}
+
+// ResumeRun lets a halted run go on.
+func (c *Client) ResumeRun(ctx context.Context, id int64) (Run, error) {
+	return post[Run](ctx, c, runPath(id, ":resume"), nil)
+}
+
+// CancelRun ends a run.
+func (c *Client) CancelRun(ctx context.Context, id int64) (Run, error) {
+	return post[Run](ctx, c, runPath(id, ":cancel"), nil)
+}
+
+// ApproveRun approves what a run holds, and returns the run that applies it.
+func (c *Client) ApproveRun(ctx context.Context, id int64, reason string) (Run, error) {
+	return post[Run](ctx, c, runPath(id, ":approve"), reasonBody{reason})
+}
+
+// reopenTries is how often Watch opens a stream again before it gives up: with
+// a second between, a daemon has half a minute to restart.
+const reopenTries = 30
+
+// Watch yields a run whenever it moved, and last how it ended. A stream that
+// is cut off, because the daemon restarts for example, is opened again.
+func (c *Client) Watch(ctx context.Context, id int64) iter.Seq2[Run, error] {
+	return func(yield func(Run, error) bool) {
+		for tries := 0; ; tries++ {
+			done, seen, err := c.follow(ctx, id, yield)
+			if done {
+				return
+			}
+			if seen {
+				tries = 0
+			}
+			if _, refused := errors.AsType[*Problem](err); refused || ctx.Err() != nil || tries >= reopenTries {
+				yield(Run{}, err)
+				return
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}
+}
+
+// follow reads one stream of events. It is done when the run ended or nobody
+// listens any more, and has seen the run when at least one event came.
+func (c *Client) follow(ctx context.Context, id int64, yield func(Run, error) bool) (done, seen bool, err error) {
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: runPath(id, "/events"), header: http.Header{"Accept": {"text/event-stream"}}})
+	if err != nil {
+		return false, false, err
+	}
+	defer resp.Body.Close()
+	for name, data := range events(resp.Body) {
+		if name == "error" {
+			var p Problem
+			if err := json.Unmarshal(data, &p); err != nil {
+				return false, seen, fmt.Errorf("read the events of run %d: %w", id, err)
+			}
+			return false, seen, &p
+		}
+		var run Run
+		if err := json.Unmarshal(data, &run); err != nil {
+			return false, seen, fmt.Errorf("read the events of run %d: %w", id, err)
+		}
+		seen = true
+		if !yield(run, nil) || name == "end" {
+			return true, true, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return false, seen, ctx.Err()
+	}
+	return false, seen, &ConnectError{c.where, io.ErrUnexpectedEOF}
+}
+
+// events reads server-sent events until the stream ends.
+func events(r io.Reader) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		lines := bufio.NewReader(r)
+		name, data := "", ""
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				return // an event that is cut off is none
+			}
+			line = strings.TrimRight(line, "\r\n")
+			key, value, _ := strings.Cut(line, ":")
+			value = strings.TrimPrefix(value, " ")
+			switch {
+			case line == "":
+				if data != "" && !yield(name, []byte(data)) {
+					return
+				}
+				name, data = "", ""
+			case key == "event":
+				name = value
+			case key == "data":
+				data += value
+			}
+		}
+	}
+}

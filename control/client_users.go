@@ -1,0 +1,150 @@
+package control
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// UserFilter selects users. The zero value selects active and inactive ones.
+type UserFilter struct {
+	Status  string
+	Search  string
+	License string
+	Filter  string // terms key=value
+	Order   string // id, username or salesforce_id
+	Limit   int    // 0 means all
+}
+
+// userPage is how many users a page holds.
+const userPage = 1000
+
+// Users yields the users that f selects, page by page.
+func (c *Client) Users(ctx context.Context, f UserFilter) iter.Seq2[User, error] {
+	return func(yield func(User, error) bool) {
+		q := url.Values{}
+		for k, v := range map[string]string{"status": f.Status, "search": f.Search, "license": f.License, "filter": f.Filter, "order": f.Order} {
+			if v != "" {
+				q.Set(k, v)
+			}
+		}
+		for left := f.Limit; ; {
+			size := userPage
+			if f.Limit > 0 {
+				size = min(size, left)
+			}
+			q.Set("limit", strconv.Itoa(size))
+			page, err := get[UserPage](ctx, c, "/v1/users", q)
+			if err != nil {
+				yield(User{}, err)
+				return
+			}
+			for _, u := range page.Users {
+				if !yield(u, nil) {
+					return
+				}
+			}
+			left -= len(page.Users)
+			if page.Next == "" || f.Limit > 0 && left <= 0 {
+				return
+			}
+			q.Set("cursor", page.Next)
+		}
+	}
+}
+
+func userPath(ref, rest string) string { return "/v1/users/" + url.PathEscape(ref) + rest }
+
+// User returns one user, by id, Salesforce id, user name or e-mail address.
+func (c *Client) User(ctx context.Context, ref string) (User, error) {
+	return get[User](ctx, c, userPath(ref, ""), nil)
+}
+
+// Explain says why a person is in the state that they are in.
+func (c *Client) Explain(ctx context.Context, ref string) (Explanation, error) {
+	return get[Explanation](ctx, c, userPath(ref, "/explain"), nil)
+}
+
+// ActivityFilter selects entries of the activity log.
+type ActivityFilter struct {
+	User   string // id, Salesforce id, user name or e-mail address
+	Since  string // a time (RFC 3339) or an age such as 24h
+	Before int64  // only entries older than this one
+	Limit  int    // 0 means 100
+}
+
+func (f ActivityFilter) values() url.Values {
+	q := url.Values{}
+	if f.User != "" {
+		q.Set("user", f.User)
+	}
+	if f.Since != "" {
+		q.Set("since", f.Since)
+	}
+	if f.Before != 0 {
+		q.Set("before", strconv.FormatInt(f.Before, 10))
+	}
+	if f.Limit != 0 {
+		q.Set("limit", strconv.Itoa(f.Limit))
+	}
+	return q
+}
+
+// Activity returns a page of the activity log, newest first.
+func (c *Client) Activity(ctx context.Context, f ActivityFilter) (ActivityPage, error) {
+	return get[ActivityPage](ctx, c, "/v1/activity", f.values())
+}
+
+// Activate gives a user access again. A version other than 0 must be the
+// user's still.
+func (c *Client) Activate(ctx context.Context, ref, reason string, version int64) (Acted, error) {
+	return c.act(ctx, ref, ":activate", reason, version)
+}
+
+// Deactivate ends a user's access now. A version other than 0 must be the
+// user's still.
+func (c *Client) Deactivate(ctx context.Context, ref, reason string, version int64) (Acted, error) {
+	return c.act(ctx, ref, ":deactivate", reason, version)
+}
+
+func (c *Client) act(ctx context.Context, ref, action, reason string, version int64) (Acted, error) {
+	r := request{method: http.MethodPost, path: userPath(ref, action), body: reasonBody{reason}}
+	if version != 0 {
+		r.header = http.Header{"If-Match": {strconv.Quote(strconv.FormatInt(version, 10))}}
+	}
+	return doJSON[Acted](ctx, c, r)
+}
+
+// Refresh reads one user from Salesforce and brings the dialer in step.
+func (c *Client) Refresh(ctx context.Context, ref, reason string) (Started, error) {
+	return post[Started](ctx, c, userPath(ref, ":refresh"), reasonBody{reason})
+}
+
+// Add adds Salesforce users to the dialer.
+func (c *Client) Add(ctx context.Context, refs []string, reason string) (Added, error) {
+	return post[Added](ctx, c, "/v1/users:add", map[string]any{"users": refs, "reason": reason})
+}
+
+// Licenses lists the license types and their seats.
+func (c *Client) Licenses(ctx context.Context) (LicensePage, error) {
+	return get[LicensePage](ctx, c, "/v1/licenses", nil)
+}
+
+// SetLicense says how many seats of a type are purchased.
+func (c *Client) SetLicense(ctx context.Context, licenseType string, purchased int) (License, error) {
+	return doJSON[License](ctx, c, request{
+		method: http.MethodPatch, path: "/v1/licenses/" + url.PathEscape(licenseType), body: map[string]int{"purchased": purchased},
+	})
+}
+
+// Attention lists what only a person can decide.
+func (c *Client) Attention(ctx context.Context) (AttentionPage, error) {
+	return get[AttentionPage](ctx, c, "/v1/attention", nil)
+}
+
+// Resolve settles an attention item.
+func (c *Client) Resolve(ctx context.Context, id int64) (Resolved, error) {
+	return post[Resolved](ctx, c, "/v1/attention/"+strconv.FormatInt(id, 10)+":resolve", nil)
+}

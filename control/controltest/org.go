@@ -1,0 +1,164 @@
+package controltest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/rosterd/rosterd/dialer"
+	rostersync "github.com/rosterd/rosterd/sync"
+)
+
+// act changes a run that is under way.
+func (e *Engine) act(id int64, a dialer.Actor, f func(*rostersync.Run)) error {
+	if a.Name == "" {
+		panic("an act without an actor")
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	run, err := e.runLocked(id)
+	if err := cmp.Or(e.Broken, err); err != nil {
+		return err
+	}
+	if run.Outcome != rostersync.Running {
+		return fmt.Errorf("run %d: %w", id, rostersync.ErrRunEnded)
+	}
+	f(run)
+	e.moveLocked()
+	return nil
+}
+
+// Cancel ends a run.
+func (e *Engine) Cancel(_ context.Context, id int64, a dialer.Actor) error {
+	return e.act(id, a, func(r *rostersync.Run) { r.Outcome, r.Finished = rostersync.Cancelled, Start() })
+}
+
+// PauseRun halts a run.
+func (e *Engine) PauseRun(_ context.Context, id int64, a dialer.Actor) error {
+	return e.act(id, a, func(r *rostersync.Run) { r.Paused = true })
+}
+
+// ResumeRun lets a run go on.
+func (e *Engine) ResumeRun(_ context.Context, id int64, a dialer.Actor) error {
+	return e.act(id, a, func(r *rostersync.Run) { r.Paused = false })
+}
+
+// Approve spends what a run holds once.
+func (e *Engine) Approve(_ context.Context, id int64, a dialer.Actor, reason string) (rostersync.Run, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	run, err := e.runLocked(id)
+	switch {
+	case err != nil:
+		return rostersync.Run{}, err
+	case run.Outcome != rostersync.Held:
+		return rostersync.Run{}, fmt.Errorf("approve run %d: %w", id, rostersync.ErrNothingHeld)
+	case slices.Contains(e.approved, id):
+		return rostersync.Run{}, fmt.Errorf("approve run %d: %w", id, rostersync.ErrHeldChanged)
+	}
+	e.approved = append(e.approved, id)
+	next := rostersync.Run{
+		ID: int64(len(e.runs) + 1), Org: e.Name, Kind: run.Kind, Trigger: "approval", Reason: reason, Actor: a,
+		Outcome: rostersync.Succeeded, Stage: "done", Started: Start(), Finished: Start(), Counts: rostersync.Counts{Deactivated: len(run.HeldItems)},
+	}
+	e.runs = append(e.runs, next)
+	e.moveLocked()
+	return next, nil
+}
+
+// Pause stops the org's sync.
+func (e *Engine) Pause(_ context.Context, _ dialer.Actor, _ string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.paused = true
+	return e.Broken
+}
+
+// Resume lets the org's sync go on.
+func (e *Engine) Resume(_ context.Context, _ dialer.Actor) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.paused = false
+	return e.Broken
+}
+
+// Status is State, with what the engine knows itself.
+func (e *Engine) Status(context.Context) (rostersync.Status, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.State
+	s.Name, s.Quota, s.Attention = e.Name, e.Limits, len(e.Items)
+	s.State = cmp.Or(s.State, "ok")
+	if e.paused {
+		s.State = "paused"
+	}
+	return s, e.Broken
+}
+
+// Explain explains a user of the directory, or a person of Salesforce only.
+func (e *Engine) Explain(ctx context.Context, ref string) (rostersync.Explanation, error) {
+	if e.Broken != nil {
+		return rostersync.Explanation{}, e.Broken
+	}
+	x := rostersync.Explanation{Asked: ref, Match: "linked by email", Seat: "holds powerdialer"}
+	sfid, err := e.salesforceID(ctx, ref)
+	if err != nil {
+		return rostersync.Explanation{}, err
+	}
+	x.Source = &rostersync.Source{
+		ID: sfid, Fields: map[string]any{"IsActive": true, "UserType": "Standard"}, Visible: true, Modified: Start(), ReadAt: Start(),
+	}
+	x.Scope = &rostersync.ScopeVerdict{Expression: "user.IsActive", In: true, Clauses: []rostersync.Clause{{Expression: "user.IsActive", True: true}}}
+	u, err := e.Users.User(ctx, sfid)
+	if err != nil {
+		x.Match, x.Seat, x.Conclusion = "none", "needs one", "In scope, and not in the dialer yet."
+		return x, nil
+	}
+	x.User = &rostersync.UserView{ID: u.ID, Username: u.Username, Status: u.Status, Licenses: u.LicenseTypes}
+	x.Mapping = []rostersync.MappedField{{Field: "title", Rule: "user.Title", Own: rostersync.OwnSalesforce, Value: "Rep"}}
+	x.Diff = []rostersync.FieldDiff{{Field: "title", Have: "", Want: "Rep"}}
+	x.Pending = []rostersync.PendingView{{Kind: "retry", Since: Start(), Next: Start(), Attempts: 2, Detail: "the database was locked"}}
+	x.Actions = []dialer.Activity{{Seq: 1, At: Start(), Actor: dialer.Actor{Kind: "sync", Name: "run 1"}, UserID: u.ID, Verb: dialer.VerbCreate, RunID: "1"}}
+	x.Conclusion = "Active, because Salesforce shows an active user who is in scope."
+	return x, nil
+}
+
+// Add enrolls people of Salesforce.
+func (e *Engine) Add(ctx context.Context, refs []string, _ dialer.Actor, _ string) ([]rostersync.AddResult, error) {
+	var out []rostersync.AddResult
+	for _, ref := range refs {
+		r := rostersync.AddResult{Ref: ref, Outcome: "refused", Detail: "Salesforce shows no such user"}
+		if id, err := e.salesforceID(ctx, ref); err == nil {
+			r.SalesforceID = id
+			r.UserID, r.Outcome, r.Detail = e.Users.enroll(id, ref)
+		}
+		out = append(out, r)
+	}
+	return out, e.Broken
+}
+
+// Attention lists what waits for a person.
+func (e *Engine) Attention(context.Context) ([]rostersync.AttentionItem, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.Items), e.Broken
+}
+
+// ResolveAttention settles an item.
+func (e *Engine) ResolveAttention(_ context.Context, id int64, _ dialer.Actor) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := len(e.Items)
+	e.Items = slices.DeleteFunc(e.Items, func(i rostersync.AttentionItem) bool { return i.ID == id })
+	if len(e.Items) == n {
+		return fmt.Errorf("resolve attention item %d: %w", id, dialer.ErrNotFound)
+	}
+	return e.Broken
+}
+
+// Quota answers Limits.
+func (e *Engine) Quota(context.Context) (rostersync.QuotaStatus, error) { return e.Limits, e.Broken }
+
+// Doctor answers Found.
+func (e *Engine) Doctor(context.Context) ([]rostersync.CheckResult, error) { return e.Found, e.Broken }

@@ -1,0 +1,60 @@
+package control
+
+import (
+	"context"
+	"iter"
+
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/sync"
+)
+
+// Org is what one organization offers to the outside.
+type Org struct {
+	Engine    Engine
+	Directory Directory
+}
+
+// Engine is the sync of one org. *sync.Engine is one.
+type Engine interface {
+	// Request starts a run, or joins one that does what is asked, and returns
+	// at once.
+	Request(ctx context.Context, r sync.Request) (run sync.Run, joined bool, err error)
+	// Preview says what a run would cost, without starting it.
+	Preview(ctx context.Context, k sync.Kind) (sync.Cost, error)
+	RunByID(ctx context.Context, id int64) (sync.Run, error)
+	// Runs returns at most limit runs, newest first, older than before unless
+	// that is 0.
+	Runs(ctx context.Context, before int64, limit int) ([]sync.Run, error)
+	// Watch yields the run on each change of its progress. The last one is how
+	// it ended.
+	Watch(ctx context.Context, id int64) iter.Seq2[sync.Run, error]
+	Cancel(ctx context.Context, id int64, a dialer.Actor) error
+	PauseRun(ctx context.Context, id int64, a dialer.Actor) error
+	ResumeRun(ctx context.Context, id int64, a dialer.Actor) error
+	// Approve approves what run id holds and starts a run that applies it.
+	Approve(ctx context.Context, id int64, a dialer.Actor, reason string) (sync.Run, error)
+	// Pause stops the whole org's sync until Resume.
+	Pause(ctx context.Context, a dialer.Actor, reason string) error
+	Resume(ctx context.Context, a dialer.Actor) error
+	Status(ctx context.Context) (sync.Status, error)
+	Explain(ctx context.Context, ref string) (sync.Explanation, error)
+	// Add enrolls Salesforce users by id, user name or e-mail address.
+	Add(ctx context.Context, refs []string, a dialer.Actor, reason string) ([]sync.AddResult, error)
+	Attention(ctx context.Context) ([]sync.AttentionItem, error)
+	ResolveAttention(ctx context.Context, id int64, a dialer.Actor) error
+	Quota(ctx context.Context) (sync.QuotaStatus, error)
+	Doctor(ctx context.Context) ([]sync.CheckResult, error)
+}
+
+// Directory is the dialer's users of one org. *directory.Directory is one.
+type Directory interface {
+	// User finds a user by id, Salesforce id, user name or e-mail address.
+	User(ctx context.Context, ref string) (dialer.User, error)
+	// List returns a page of users, and where the next one starts, "" after
+	// the last.
+	List(ctx context.Context, q dialer.Query) (users []dialer.User, next string, err error)
+	Apply(ctx context.Context, changes []dialer.Change) []dialer.Result
+	Licenses(ctx context.Context) ([]dialer.License, error)
+	SetPurchased(ctx context.Context, licenseType string, n int, a dialer.Actor) error
+	Activity(ctx context.Context, q dialer.ActivityQuery) ([]dialer.Activity, error)
+}

@@ -1,0 +1,95 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/sync"
+)
+
+// LicensePage is the license types of an org.
+type LicensePage struct {
+	Licenses []dialer.License `json:"licenses" nullable:"false"`
+}
+
+// AttentionPage is what waits for a person, oldest first.
+type AttentionPage struct {
+	Attention []sync.AttentionItem `json:"attention" nullable:"false"`
+}
+
+// Resolved is an attention item that was settled.
+type Resolved struct {
+	ID int64 `json:"id"`
+}
+
+func (s *Server) routeLicenses() {
+	handle(s, Viewer, huma.Operation{
+		OperationID: "licenses", Method: http.MethodGet, Path: "/v1/licenses", Tags: []string{"licenses"}, Summary: "License types and their seats",
+	}, func(ctx context.Context, c call, _ *struct{ InOrg }) (*answer[LicensePage], error) {
+		list, err := c.Directory.Licenses(ctx)
+		return &answer[LicensePage]{LicensePage{append([]dialer.License{}, list...)}}, err
+	})
+	handle(s, Admin, huma.Operation{
+		OperationID: "set-license", Method: http.MethodPatch, Path: "/v1/licenses/{type}", Tags: []string{"licenses"},
+		Summary: "Say how many seats of a type are purchased", Description: "Nobody loses a seat when there are fewer than are assigned; nobody gets one either.",
+	}, setLicense)
+}
+
+func setLicense(ctx context.Context, c call, in *struct {
+	InOrg
+	Type string `path:"type" maxLength:"100"`
+	Body struct {
+		Purchased int `json:"purchased" minimum:"0" maximum:"10000000"`
+	}
+},
+) (*answer[dialer.License], error) {
+	if err := c.Directory.SetPurchased(ctx, in.Type, in.Body.Purchased, c.Actor()); err != nil {
+		return nil, licenseError(in.Type, err)
+	}
+	list, err := c.Directory.Licenses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range list {
+		if l.Type == in.Type {
+			return &answer[dialer.License]{l}, nil
+		}
+	}
+	return nil, fmt.Errorf("read license type %s back: it is gone", in.Type)
+}
+
+// licenseError names the license type where the directory says only that
+// something was not found.
+func licenseError(name string, err error) error {
+	if problemOf(err).Code != CodeNotFound {
+		return err
+	}
+	return newProblem(http.StatusNotFound, CodeNotFound, fmt.Sprintf("there is no license type %q", name), "list the licenses to see the types; a new one is added in the configuration")
+}
+
+func (s *Server) routeAttention() {
+	handle(s, Viewer, huma.Operation{
+		OperationID: "attention", Method: http.MethodGet, Path: "/v1/attention", Tags: []string{"attention"}, Summary: "What only a person can decide",
+	}, func(ctx context.Context, c call, _ *struct{ InOrg }) (*answer[AttentionPage], error) {
+		items, err := c.Engine.Attention(ctx)
+		return &answer[AttentionPage]{AttentionPage{append([]sync.AttentionItem{}, items...)}}, err
+	})
+	handle(s, Manager, huma.Operation{
+		OperationID: "resolve-attention", Method: http.MethodPost, Path: "/v1/attention/{id}:resolve", Tags: []string{"attention"},
+		Summary: "Settle an item", Description: "What it was about is tried again; if nothing changed, it comes back.",
+	}, func(ctx context.Context, c call, in *struct {
+		InOrg
+		ID int64 `path:"id"`
+	},
+	) (*answer[Resolved], error) {
+		err := c.Engine.ResolveAttention(ctx, in.ID, c.Actor())
+		if err != nil && problemOf(err).Code == CodeNotFound {
+			err = newProblem(http.StatusNotFound, CodeNotFound, fmt.Sprintf("there is no open attention item %d", in.ID), "list the attention items to see their ids")
+		}
+		return &answer[Resolved]{Resolved{in.ID}}, err
+	})
+}

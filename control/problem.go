@@ -1,0 +1,169 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/sync"
+)
+
+// Code says what kind of problem it is, for programs.
+type Code string
+
+// The codes of problems.
+const (
+	CodeInvalid      Code = "invalid"      // the request is wrong
+	CodeUnauthorized Code = "unauthorized" // no or an unknown token
+	CodeForbidden    Code = "forbidden"    // the caller's role does not suffice
+	CodeNotFound     Code = "not_found"
+	CodeMethod       Code = "method"
+	CodeAmbiguous    Code = "ambiguous" // several users fit
+	CodeConflict     Code = "conflict"  // changed by someone else meanwhile
+	CodeTaken        Code = "taken"     // another user has that value
+	CodeProtected    Code = "protected"
+	CodeSalesforce   Code = "salesforce_owned"
+	CodeNoSeat       Code = "no_seat"
+	CodeHeld         Code = "held"  // what is held is not what was to be approved
+	CodeQuota        Code = "quota" // the API quota does not allow it
+	CodePaused       Code = "paused"
+	CodeStandby      Code = "standby" // another instance works on this database
+	CodeTooLarge     Code = "too_large"
+	CodeInternal     Code = "internal"
+)
+
+// Problem is the answer to a request that was refused or failed. It follows
+// RFC 9457, with the message as "error" and what to do about it as "hint".
+type Problem struct {
+	Title   string         `json:"title" doc:"the HTTP status in words"`
+	Status  int            `json:"status" doc:"the HTTP status"`
+	Detail  string         `json:"detail" doc:"the same as error"`
+	Message string         `json:"error" doc:"what is wrong"`
+	Hint    string         `json:"hint,omitempty" doc:"what to do about it"`
+	Code    Code           `json:"code" doc:"what kind of problem it is, for programs"`
+	Fields  []FieldProblem `json:"fields,omitempty" doc:"which parts of the request are wrong"`
+
+	header http.Header
+}
+
+// FieldProblem is one wrong part of a request.
+type FieldProblem struct {
+	Location string `json:"location" doc:"where, for example body.reason"`
+	Message  string `json:"message"`
+}
+
+// Error is the message.
+func (p *Problem) Error() string { return p.Message }
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders are headers to send along.
+func (p *Problem) GetHeaders() http.Header { return p.header }
+
+// ContentType is that of RFC 9457.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+func newProblem(status int, code Code, message, hint string) *Problem {
+	return &Problem{
+		Title: http.StatusText(status), Status: status, Detail: message, Message: message, Hint: hint, Code: code,
+	}
+}
+
+func invalid(message, hint string) *Problem {
+	return newProblem(http.StatusUnprocessableEntity, CodeInvalid, message, hint)
+}
+
+// known pairs the errors that callers branch on with their answers.
+var known = []struct {
+	err    error
+	status int
+	code   Code
+	hint   string
+}{
+	{dialer.ErrNotFound, http.StatusNotFound, CodeNotFound, "users are named by id, Salesforce id, user name or e-mail address"},
+	{sync.ErrUnknownUser, http.StatusNotFound, CodeNotFound, "if the person is new in Salesforce, ask for a sync first"},
+	{sync.ErrNoRun, http.StatusNotFound, CodeNotFound, "list the runs to see their ids; dry runs are kept in memory only"},
+	{sync.ErrAmbiguous, http.StatusConflict, CodeAmbiguous, "name the user by id"},
+	{sync.ErrRunEnded, http.StatusConflict, CodeConflict, ""},
+	{sync.ErrNothingHeld, http.StatusConflict, CodeConflict, "show the run to see how it ended"},
+	{sync.ErrHeldChanged, http.StatusConflict, CodeHeld, "look at the latest held run and approve that one"},
+	{sync.ErrQuota, http.StatusTooManyRequests, CodeQuota, ""},
+	{sync.ErrPaused, http.StatusConflict, CodePaused, "resume the sync first"},
+	{sync.ErrStandby, http.StatusServiceUnavailable, CodeStandby, "ask the instance that is in charge"},
+	{dialer.ErrConflict, http.StatusConflict, CodeConflict, "read the user again and repeat"},
+	{dialer.ErrNoSeat, http.StatusConflict, CodeNoSeat, "raise the seats purchased, or deactivate someone first"},
+	{dialer.ErrProtected, http.StatusConflict, CodeProtected, ""},
+	{dialer.ErrSalesforceOwned, http.StatusConflict, CodeSalesforce, "change it in Salesforce"},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, CodeInternal, "it took too long; try again"},
+}
+
+type hinter interface {
+	error
+	Hint() string
+}
+
+// problemOf turns any error into the answer that it deserves.
+func problemOf(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	p := newProblem(http.StatusInternalServerError, CodeInternal, err.Error(), "")
+	if e, ok := errors.AsType[*dialer.TakenError](err); ok {
+		p = newProblem(http.StatusConflict, CodeTaken, err.Error(), "the attribute "+string(e.Field)+" must be unique")
+	}
+	if _, ok := errors.AsType[*dialer.InvalidError](err); ok {
+		p = invalid(err.Error(), "")
+	}
+	for _, k := range known {
+		if errors.Is(err, k.err) {
+			p = newProblem(k.status, k.code, err.Error(), k.hint)
+			break
+		}
+	}
+	if h, ok := errors.AsType[hinter](err); ok && h.Hint() != "" {
+		p.Hint = h.Hint()
+	}
+	return p
+}
+
+// ours replaces the framework's own errors, which are about requests that do
+// not fit the schema. Values are left out: they may be personal.
+func ours(_ huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := newProblem(m.Status, CodeInvalid, m.Detail, "")
+	switch m.Status {
+	case http.StatusRequestEntityTooLarge:
+		p.Code = CodeTooLarge
+	case http.StatusInternalServerError:
+		p.Code = CodeInternal
+	}
+	for _, e := range m.Errors {
+		p.Fields = append(p.Fields, FieldProblem{e.Location, e.Message})
+	}
+	if len(p.Fields) > 0 {
+		p.Message = p.Fields[0].Message
+		if at := p.Fields[0].Location; at != "" {
+			p.Message = at + ": " + p.Message
+		}
+		p.Detail = p.Message
+	}
+	return p, nil
+}
+
+// write sends the problem outside of the framework.
+func (p *Problem) write(w http.ResponseWriter) {
+	for k, v := range p.header {
+		w.Header()[k] = v
+	}
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the caller is gone when this fails
+}

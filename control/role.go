@@ -1,0 +1,53 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rosterd/rosterd/dialer"
+)
+
+// Role is how much a caller may do. A role may do what the ones before it may.
+type Role string
+
+// The roles, from least to most.
+const (
+	Viewer  Role = "viewer"  // read everything
+	Support Role = "support" // ask for runs, and pause or cancel them
+	Manager Role = "manager" // add, activate and deactivate users, settle attention items
+	Admin   Role = "admin"   // approve held changes, pause the sync, buy seats, override the quota
+)
+
+// Roles lists the roles from least to most.
+func Roles() []Role { return []Role{Viewer, Support, Manager, Admin} }
+
+// ParseRole returns the role of that name.
+func ParseRole(name string) (Role, error) {
+	if r := Role(name); slices.Contains(Roles(), r) {
+		return r, nil
+	}
+	return "", fmt.Errorf("%q is not a role: want viewer, support, manager or admin", name)
+}
+
+// May reports whether r suffices where need is asked for. An unknown role
+// suffices for nothing.
+func (r Role) May(need Role) bool {
+	have, want := slices.Index(Roles(), r), slices.Index(Roles(), need)
+	return have >= 0 && want >= 0 && have >= want
+}
+
+// Caller is who makes a request.
+type Caller struct {
+	Name string `json:"name"`
+	Role Role   `json:"role" enum:"viewer,support,manager,admin"`
+	Via  string `json:"via" enum:"socket,token" doc:"how the caller was recognized"`
+}
+
+// Actor is the caller as the journal and the activity log name them.
+func (c Caller) Actor() dialer.Actor {
+	kind := string(c.Role)
+	if c.Role == Viewer {
+		kind = "api"
+	}
+	return dialer.Actor{Kind: kind, Name: c.Name}
+}

@@ -1,0 +1,117 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rosterd/rosterd/sync"
+)
+
+// DaemonStatus is how the daemon and its orgs stand.
+type DaemonStatus struct {
+	Version string        `json:"version"`
+	Orgs    []sync.Status `json:"orgs" nullable:"false"`
+}
+
+// Me is who the caller is, and what they may do.
+type Me struct {
+	Caller
+	Orgs []string `json:"orgs" nullable:"false"`
+}
+
+// Paused says who stopped or resumed an org's sync.
+type Paused struct {
+	Org    string `json:"org"`
+	Paused bool   `json:"paused"`
+}
+
+// Checks are the findings of doctor.
+type Checks struct {
+	OK     bool               `json:"ok" doc:"whether every check is"`
+	Checks []sync.CheckResult `json:"checks" nullable:"false"`
+}
+
+// reasoned is a request that may say why.
+type reasoned struct {
+	InOrg
+	Body *struct {
+		Reason string `json:"reason,omitempty" maxLength:"500" doc:"why, for the journal"`
+	}
+}
+
+func (r *reasoned) reason() string {
+	if r.Body == nil {
+		return ""
+	}
+	return r.Body.Reason
+}
+
+type answer[T any] struct{ Body T }
+
+func (s *Server) routeStatus() {
+	handle(s, Viewer, huma.Operation{
+		OperationID: "status", Method: http.MethodGet, Path: "/v1/status", Tags: []string{"daemon"},
+		Summary: "How the daemon and its orgs stand", Description: "Without an org, all of them.",
+	}, s.status)
+	handle(s, Viewer, huma.Operation{
+		OperationID: "me", Method: http.MethodGet, Path: "/v1/me", Tags: []string{"daemon"}, Summary: "Who you are to the daemon",
+	}, func(_ context.Context, c call, _ *struct{}) (*answer[Me], error) {
+		return &answer[Me]{Me{c.Caller, s.orgs}}, nil
+	})
+	handle(s, Viewer, huma.Operation{
+		OperationID: "quota", Method: http.MethodGet, Path: "/v1/quota", Tags: []string{"daemon"}, Summary: "How the org's API quota stands",
+	}, func(ctx context.Context, c call, _ *struct{ InOrg }) (*answer[sync.QuotaStatus], error) {
+		q, err := c.Engine.Quota(ctx)
+		return &answer[sync.QuotaStatus]{q}, err
+	})
+	handle(s, Admin, huma.Operation{
+		OperationID: "pause", Method: http.MethodPost, Path: "/v1/pause", Tags: []string{"daemon"},
+		Summary: "Stop the org's sync until it is resumed", Description: "Deactivations that are due go on.",
+	}, func(ctx context.Context, c call, in *reasoned) (*answer[Paused], error) {
+		err := c.Engine.Pause(ctx, c.Actor(), in.reason())
+		return &answer[Paused]{Paused{c.name, true}}, err
+	})
+	handle(s, Admin, huma.Operation{
+		OperationID: "resume", Method: http.MethodPost, Path: "/v1/resume", Tags: []string{"daemon"}, Summary: "Let the org's sync go on",
+	}, func(ctx context.Context, c call, _ *struct{ InOrg }) (*answer[Paused], error) {
+		err := c.Engine.Resume(ctx, c.Actor())
+		return &answer[Paused]{Paused{c.name, false}}, err
+	})
+	handle(s, Support, huma.Operation{
+		OperationID: "doctor", Method: http.MethodGet, Path: "/v1/doctor", Tags: []string{"daemon"},
+		Summary: "Check that everything the sync needs is there", Description: "Makes a few calls to Salesforce.",
+	}, func(ctx context.Context, c call, _ *struct{ InOrg }) (*answer[Checks], error) {
+		found, err := c.Engine.Doctor(ctx)
+		checks := Checks{OK: true, Checks: append([]sync.CheckResult{}, found...)}
+		for _, f := range found {
+			checks.OK = checks.OK && f.OK
+		}
+		return &answer[Checks]{checks}, err
+	})
+}
+
+func (s *Server) status(ctx context.Context, _ call, in *struct {
+	OrgName string `query:"org" doc:"only this org"`
+},
+) (*answer[DaemonStatus], error) {
+	names := s.orgs
+	if in.OrgName != "" {
+		name, err := s.pick(in.OrgName)
+		if err != nil {
+			return nil, err
+		}
+		names = []string{name}
+	}
+	out := DaemonStatus{Version: s.o.Version, Orgs: []sync.Status{}}
+	for _, name := range names {
+		one, err := s.o.Orgs[name].Engine.Status(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("ask org %s: %w", name, err)
+		}
+		out.Orgs = append(out.Orgs, one)
+	}
+	return &answer[DaemonStatus]{out}, nil
+}
