@@ -50,10 +50,9 @@ func Normalize(u *User) {
 		slices.SortFunc(u.Groups, Group.Compare)
 		u.Groups = slices.Compact(u.Groups)
 	}
-	if !slices.IsSorted(u.LicenseTypes) {
-		u.LicenseTypes = slices.Sorted(slices.Values(u.LicenseTypes))
+	if len(u.LicenseTypes) > 1 {
+		u.LicenseTypes = slices.Compact(slices.Sorted(slices.Values(u.LicenseTypes)))
 	}
-	u.LicenseTypes = slices.Compact(u.LicenseTypes)
 	for _, t := range []*time.Time{&u.DeactivateAt, &u.CreatedAt, &u.UpdatedAt, &u.DeletedAt} {
 		if !t.IsZero() {
 			*t = t.UTC().Truncate(time.Microsecond)

@@ -57,7 +57,8 @@ func (tx *Tx) load(ctx context.Context, table string, columns []string, rows ite
 
 // insert runs prepared inserts of many rows, then of one for what remains.
 func (tx *Tx) insert(ctx context.Context, table string, columns []string, tail string, rows iter.Seq[[]any]) (int64, error) {
-	many, one := insertSQL(table, columns, batchRows, tail), insertSQL(table, columns, 1, tail)
+	// Unnamed parameters: the driver looks each name up in a list of them all.
+	many, one := anonymous(insertSQL(table, columns, batchRows, tail)), insertSQL(table, columns, 1, tail)
 	// A statement that can be canceled costs a goroutine: look between them.
 	quiet := context.WithoutCancel(ctx)
 	args := make([]any, 0, batchRows*len(columns))
@@ -119,6 +120,21 @@ func insertSQL(table string, columns []string, rows int, tail string) string {
 		b.WriteString(strconv.Itoa(n + 1))
 	}
 	return b.String() + ")" + tail
+}
+
+// anonymous turns $1, $2, ... into as many question marks.
+func anonymous(query string) string {
+	var b strings.Builder
+	for i := 0; i < len(query); i++ {
+		b.WriteByte(query[i])
+		if query[i] != '$' {
+			continue
+		}
+		for i+1 < len(query) && query[i+1] >= '0' && query[i+1] <= '9' {
+			i++
+		}
+	}
+	return strings.ReplaceAll(b.String(), "$", "?")
 }
 
 // peek takes up to fewRows rows. If there are no more, next is nil.

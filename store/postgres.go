@@ -23,6 +23,13 @@ func openPostgres(ctx context.Context, databaseURL string, o Options) (*DB, erro
 	if conf.ConnConfig.ConnectTimeout == 0 {
 		conf.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
+	conf.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		// We look rows up by lists of keys, in tables that may have grown a
+		// thousandfold since Postgres last counted them: it would read all of
+		// such a table for each list. Where there is no index it still will.
+		_, err := c.Exec(ctx, "SET enable_seqscan = off")
+		return err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, conf)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)

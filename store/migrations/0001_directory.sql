@@ -74,6 +74,7 @@ CREATE INDEX dialer_users_email_released ON dialer_users (org_id, email_key) WHE
 -- An extension stays taken while its user is inactive.
 CREATE UNIQUE INDEX dialer_users_extension ON dialer_users (org_id, extension)
     WHERE status <> 'deleted' AND extension <> '';
+CREATE INDEX dialer_users_deleted ON dialer_users (org_id, id) WHERE status = 'deleted';
 CREATE INDEX dialer_users_due ON dialer_users (org_id, deactivate_at) WHERE deactivate_at <> 0;
 
 -- Groups of every kind: permission groups, roles, departments, tags and so on.

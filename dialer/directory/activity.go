@@ -1,0 +1,70 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
+)
+
+// Activity returns entries of the audit trail. Two programs that write at the
+// same time may commit their entries in another order than their numbers'.
+func (d *Directory) Activity(ctx context.Context, q dialer.ActivityQuery) ([]dialer.Activity, error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 1000
+	}
+	var list []dialer.Activity
+	err := d.db.Read(ctx, func(tx *store.Tx) error {
+		list = nil
+		w := &where{tx: tx}
+		w.add("org_id = ?", d.org)
+		if q.UserID != "" {
+			w.add("user_id = ?", q.UserID)
+		}
+		if q.Verb != "" {
+			w.add("verb = ?", string(q.Verb))
+		}
+		if q.RunID != "" {
+			w.add("run_id = ?", q.RunID)
+		}
+		if !q.Since.IsZero() {
+			w.add("at >= ?", q.Since)
+		}
+		order := "seq"
+		switch {
+		case q.Newest:
+			order = "seq DESC"
+			if q.After > 0 {
+				w.add("seq < ?", q.After)
+			}
+		case q.After > 0:
+			w.add("seq > ?", q.After)
+		}
+		rows, err := tx.Query(ctx, `SELECT seq, at, actor_kind, actor, user_id, salesforce_id, verb, reason, note, before, after, run_id
+			FROM activity WHERE `+w.sql()+" ORDER BY "+order+" LIMIT "+strconv.Itoa(limit), w.args...)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var a dialer.Activity
+			var at int64
+			var before, after string
+			if err := rows.Scan(&a.Seq, &at, &a.Actor.Kind, &a.Actor.Name, &a.UserID, &a.SalesforceID, (*string)(&a.Verb),
+				(*string)(&a.Reason), &a.Note, &before, &after, &a.RunID); err != nil {
+				return err
+			}
+			a.At, a.Before, a.After = store.Time(at), json.RawMessage(before), json.RawMessage(after)
+			list = append(list, a)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read activity: %w", err)
+	}
+	return list, nil
+}

@@ -1,0 +1,249 @@
+package directory
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
+)
+
+// slot is an attribute of which two users cannot have the same value.
+type slot int
+
+const (
+	slotUsername slot = iota
+	slotEmail
+	slotExtension
+	slotSalesforceID
+	slots
+)
+
+func (s slot) field() dialer.Field {
+	return [slots]dialer.Field{
+		dialer.FieldUsername, dialer.FieldEmail, dialer.FieldExtension, dialer.FieldSalesforceID,
+	}[s]
+}
+
+// holder has a key. A holder that yields loses it to the first who needs it:
+// so leavers do with their address.
+type holder struct {
+	id     string
+	yields bool
+	c      *cand // who took it in the group that is being decided
+}
+
+// claims are what a change gave up and took, to be undone if it is refused.
+type claims struct {
+	released [slots]string
+	took     [slots]string
+	ousted   [slots]holder
+}
+
+// keys returns what u has, or would like to have.
+func keys(u *dialer.User) (k [slots]string) {
+	if u.Status == dialer.StatusDeleted {
+		return k
+	}
+	return [slots]string{dialer.Key(u.Username), dialer.Key(u.Email), u.Extension, u.SalesforceID}
+}
+
+// yields reports whether u has its address only until somebody active needs it.
+func yields(u *dialer.User) bool {
+	return u.Status != dialer.StatusActive || !u.DeactivateAt.IsZero()
+}
+
+// hold notes what a user that was read has.
+func (b *batch) hold(u *dialer.User, claimed bool) {
+	for s, k := range keys(u) {
+		if k != "" && (slot(s) != slotEmail || claimed) {
+			b.held[s][k] = holder{id: u.ID, yields: slot(s) == slotEmail && yields(u)}
+		}
+	}
+}
+
+// claimed reports whether u has its address for itself.
+func (b *batch) claimed(u *dialer.User) bool {
+	k := dialer.Key(u.Email)
+	return k != "" && u.Status != dialer.StatusDeleted && b.held[slotEmail][k].id == u.ID
+}
+
+// release lets go of the keys that the change gives up, before anyone claims:
+// so two users can swap.
+func (b *batch) release(c *cand) {
+	next := keys(&c.next)
+	for s, k := range keys(&c.e.is) {
+		if k != "" && k != next[s] && b.held[s][k].id == c.next.ID {
+			delete(b.held[s], k)
+			c.released[s] = k
+		}
+	}
+}
+
+// claim takes the keys that the change needs, or refuses it.
+func (b *batch) claim(c *cand) {
+	for i, k := range keys(&c.next) {
+		s := slot(i)
+		h, taken := b.held[s][k]
+		switch {
+		case k == "" || taken && h.id == c.next.ID:
+			continue
+		case taken && s == slotEmail && yields(&c.next):
+			continue // shown, not claimed
+		case taken && h.yields:
+			c.ousted[s] = h
+		case taken && c.change.Verb == dialer.VerbCreate && s == slotExtension:
+			c.next.Extension = ""
+			c.note = join(c.note, "extension left out: another user has it")
+			continue
+		case taken && c.change.Verb == dialer.VerbCreate && s == slotSalesforceID:
+			b.unchanged(c, h)
+			return
+		case taken:
+			b.refuse(c, &dialer.TakenError{Field: s.field(), UserID: h.id})
+			return
+		}
+		b.held[s][k] = holder{id: c.next.ID, yields: s == slotEmail && yields(&c.next), c: c}
+		c.took[s] = k
+	}
+}
+
+// refuse undoes what c released and took. Who took in good faith what c must
+// keep is refused in turn.
+func (b *batch) refuse(c *cand, err error) {
+	b.undo(c)
+	*c.result = dialer.Result{UserID: c.change.UserID, Outcome: dialer.Refused, Err: err, Version: c.e.is.Version}
+}
+
+// unchanged is refuse for a new user who is there already.
+func (b *batch) unchanged(c *cand, h holder) {
+	b.undo(c)
+	*c.result = dialer.Result{UserID: h.id, Outcome: dialer.Unchanged}
+	if h.c != nil {
+		c.result.Version, c.result.NoSeat = h.c.next.Version, h.c.noSeat
+	}
+}
+
+func (b *batch) undo(c *cand) {
+	c.refused = true
+	for _, kind := range c.reserved {
+		b.pools[kind].left++
+	}
+	for s, k := range c.took {
+		if k == "" || b.held[s][k].c != c {
+			continue
+		}
+		delete(b.held[s], k)
+		if c.ousted[s].id != "" {
+			b.held[s][k] = c.ousted[s]
+		}
+	}
+	for i, k := range c.released {
+		s := slot(i)
+		if k == "" {
+			continue
+		}
+		if h, taken := b.held[s][k]; taken {
+			if s == slotEmail && yields(&c.e.is) {
+				b.yielded = append(b.yielded, c.e.is.ID)
+				continue
+			}
+			b.refuse(h.c, &dialer.TakenError{Field: s.field(), UserID: c.e.is.ID})
+		}
+		b.held[s][k] = holder{id: c.e.is.ID, yields: s == slotEmail && yields(&c.e.is)}
+	}
+}
+
+// settleClaims makes the claims of an accepted change lasting.
+func (b *batch) settleClaims(c *cand) {
+	for s, k := range keys(&c.next) {
+		if h, ok := b.held[s][k]; ok && h.id == c.next.ID {
+			b.held[s][k] = holder{id: h.id, yields: slot(s) == slotEmail && yields(&c.next)}
+		}
+	}
+	if h := c.ousted[slotEmail]; h.id != "" {
+		b.yielded = append(b.yielded, h.id)
+	}
+}
+
+// wanted lists the keys that the steps may claim.
+func (b *batch) wanted(steps []step) [slots]store.Strings {
+	var want [slots]store.Strings
+	add := func(s slot, k string) {
+		if k != "" {
+			if _, held := b.held[s][k]; !held {
+				want[s] = append(want[s], k)
+			}
+		}
+	}
+	for _, st := range steps {
+		ch := st.change
+		if ch.Verb == dialer.VerbSettle {
+			continue
+		}
+		u := ch.User
+		dialer.Normalize(&u)
+		k := keys(&u)
+		for s := range slots {
+			if ch.Verb == dialer.VerbCreate || slices.Contains(ch.Fields, s.field()) ||
+				ch.Verb == dialer.VerbLink && s == slotSalesforceID {
+				add(s, k[s])
+			}
+		}
+		if e := b.users[ch.UserID]; e != nil && !b.claimed(&e.is) {
+			add(slotEmail, dialer.Key(e.is.Email))
+		}
+	}
+	return want
+}
+
+// loadHolders finds who has the wanted keys.
+func (b *batch) loadHolders(ctx context.Context, want [slots]store.Strings) error {
+	for s, conditions := range [slots]string{
+		"status <> 'deleted' AND username_key", "email_claimed AND email_key",
+		"status <> 'deleted' AND extension <> '' AND extension",
+		"status <> 'deleted' AND salesforce_id <> '' AND salesforce_id",
+	} {
+		for part := range slices.Chunk(want[s], pageSize) {
+			if err := b.loadSlot(ctx, slot(s), conditions, part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *batch) loadSlot(ctx context.Context, s slot, condition string, want store.Strings) error {
+	column := s.field()
+	if s == slotUsername || s == slotEmail {
+		column += "_key"
+	}
+	rows, err := b.tx.Query(ctx, "SELECT "+string(column)+", id, status <> 'active' OR deactivate_at <> 0, status_reason, version"+
+		" FROM dialer_users WHERE org_id = $1 AND "+b.tx.In(condition, 2), b.d.org, want)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var k string
+		var h holder
+		var u dialer.User
+		if err := rows.Scan(&k, &h.id, &h.yields, (*string)(&u.StatusReason), &u.Version); err != nil {
+			return err
+		}
+		h.yields = h.yields && s == slotEmail
+		b.held[s][k] = h
+		if s == slotSalesforceID && b.users[h.id] == nil { // enough to answer a repeated creation
+			u.ID = h.id
+			b.users[h.id] = &entry{was: u, is: u}
+		}
+	}
+	return rows.Err()
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}

@@ -1,0 +1,87 @@
+// Package directory is the built-in directory of dialer users, on SQL: users,
+// their groups, license types with seats, sessions and the audit trail. It
+// holds the rules that must not break whoever writes: seats never exceed what
+// was purchased, addresses are unique among those who work, a change and its
+// audit row commit together. It does not know where changes come from: neither
+// Salesforce nor the sync.
+package directory
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
+)
+
+// Options are the optional settings of New. The zero value is usable.
+type Options struct {
+	Log *slog.Logger     // nil discards
+	Now func() time.Time // nil means time.Now
+
+	// What a new user gets when the change names none. DefaultPermissionGroup
+	// and DefaultRole fall back to Reps and Agent, DefaultTimezone to UTC,
+	// DefaultLanguage to en-US.
+	DefaultPermissionGroup string
+	DefaultRole            string
+	DefaultTimezone        string
+	DefaultLanguage        string
+}
+
+// Directory is the directory of one org. It is safe for concurrent use, by
+// several programs on one database too.
+type Directory struct {
+	db    *store.DB
+	org   int64
+	o     Options
+	rules dialer.Validator
+}
+
+var _ dialer.Directory = (*Directory)(nil)
+
+// New returns the directory of an org; see EnsureOrg.
+func New(db *store.DB, org int64, o Options) *Directory {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	for _, d := range []struct {
+		option   *string
+		fallback string
+	}{
+		{&o.DefaultPermissionGroup, dialer.DefaultPermissionGroup},
+		{&o.DefaultRole, dialer.DefaultRole},
+		{&o.DefaultTimezone, "UTC"},
+		{&o.DefaultLanguage, "en-US"},
+	} {
+		if *d.option == "" {
+			*d.option = d.fallback
+		}
+	}
+	return &Directory{db: db, org: org, o: o}
+}
+
+// EnsureOrg returns the number of the org of that name, which is added if there
+// is none.
+func EnsureOrg(ctx context.Context, db *store.DB, name string) (int64, error) {
+	var id int64
+	err := db.Update(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO orgs (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+			name, time.Now())
+		if err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, "SELECT id FROM orgs WHERE name = $1", name).Scan(&id)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("add org %s: %w", name, err)
+	}
+	return id, nil
+}
+
+// now is the time as it is stored.
+func (d *Directory) now() time.Time { return d.o.Now().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,287 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
+)
+
+// pageSize is how many users one read transaction takes: long enough to be
+// fast, short enough not to hold back SQLite's checkpoints.
+const pageSize = 2000
+
+// Users implements dialer.Directory. Each page is a transaction of its own:
+// users who change meanwhile come as they are when their page is read, and none
+// is left out or comes twice unless its key changes.
+func (d *Directory) Users(ctx context.Context, q dialer.Query) iter.Seq2[dialer.User, error] {
+	return func(yield func(dialer.User, error) bool) {
+		left := q.Limit
+		if left <= 0 {
+			left = math.MaxInt
+		}
+		// A long list of ids goes in parts, where that keeps the order.
+		parts := [][]string{q.SalesforceIDs}
+		if len(q.SalesforceIDs) > pageSize && q.Order == dialer.OrderSalesforceID {
+			ids := slices.Compact(slices.Sorted(slices.Values(q.SalesforceIDs)))
+			parts = slices.Collect(slices.Chunk(ids, pageSize))
+		}
+		for _, part := range parts {
+			q.SalesforceIDs = part
+			if !d.pages(ctx, q, &left, yield) {
+				return
+			}
+		}
+	}
+}
+
+// pages yields page after page, up to left users. It reports whether the caller
+// wants more.
+func (d *Directory) pages(ctx context.Context, q dialer.Query, left *int, yield func(dialer.User, error) bool) bool {
+	for *left > 0 {
+		q.Limit = min(*left, pageSize)
+		page, next, err := d.List(ctx, q)
+		if err != nil {
+			yield(dialer.User{}, err)
+			return false
+		}
+		for _, u := range page {
+			if !yield(u, nil) {
+				return false
+			}
+		}
+		*left -= len(page)
+		if next == "" {
+			return true
+		}
+		q.After = next
+	}
+	return false
+}
+
+// List returns one page of users, of q.Limit or 100, and what to ask for After
+// to get the next; "" when there are no more.
+func (d *Directory) List(ctx context.Context, q dialer.Query) (page []dialer.User, next string, err error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 100
+	}
+	err = d.db.Read(ctx, func(tx *store.Tx) error {
+		w := d.where(tx, q)
+		w.after(q)
+		page, err = readUsers(ctx, tx, d.org, "SELECT "+selected+" FROM dialer_users u WHERE "+w.sql()+
+			" ORDER BY "+w.order+" LIMIT "+strconv.Itoa(limit+1), w.args...)
+		return err
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("list users: %w", err)
+	}
+	if len(page) > limit {
+		page = page[:limit]
+		next = cursor(q.Order, &page[limit-1])
+	}
+	return page, next, nil
+}
+
+// Count returns how many users q selects; After and Limit play no part.
+func (d *Directory) Count(ctx context.Context, q dialer.Query) (n int64, err error) {
+	err = d.db.Read(ctx, func(tx *store.Tx) error {
+		w := d.where(tx, q)
+		return tx.QueryRow(ctx, "SELECT count(*) FROM dialer_users u WHERE "+w.sql(), w.args...).Scan(&n)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count users: %w", err)
+	}
+	return n, nil
+}
+
+// where is a condition as it grows.
+type where struct {
+	tx    *store.Tx
+	terms []string
+	args  []any
+	order string
+}
+
+// add adds a term, in which ? stands for arg.
+func (w *where) add(term string, arg any) {
+	w.args = append(w.args, arg)
+	w.terms = append(w.terms, strings.ReplaceAll(term, "?", "$"+strconv.Itoa(len(w.args))))
+}
+
+func (w *where) in(col string, list store.Strings) {
+	w.args = append(w.args, list)
+	w.terms = append(w.terms, w.tx.In(col, len(w.args)))
+}
+
+func (w *where) sql() string { return strings.Join(w.terms, " AND ") }
+
+func (d *Directory) where(tx *store.Tx, q dialer.Query) *where {
+	w := &where{tx: tx}
+	w.add("u.org_id = ?", d.org)
+	if q.Status != dialer.StatusAll && q.Status != dialer.StatusDeleted {
+		w.terms = append(w.terms, "u.status <> 'deleted'") // in the words of the indexes
+	}
+	if q.Status != "" && q.Status != dialer.StatusAll {
+		w.add("u.status = ?", string(q.Status))
+	}
+	if q.Linked || q.SalesforceIDs != nil {
+		w.terms = append(w.terms, "u.salesforce_id <> ''")
+	}
+	if q.SalesforceIDs != nil {
+		w.in("u.salesforce_id", q.SalesforceIDs)
+	}
+	if key := dialer.Key(q.Search); key != "" {
+		find := "instr(u.search_key, ?) > 0"
+		if tx.Postgres() {
+			find = "strpos(u.search_key, ?) > 0"
+		}
+		w.add("("+find+" OR u.extension = ?)", key)
+	}
+	if q.License != "" {
+		w.add("EXISTS (SELECT 1 FROM seats s WHERE s.org_id = u.org_id AND s.user_id = u.id AND s.type = ?)", q.License)
+	}
+	if q.Group != (dialer.Group{}) {
+		w.add(`EXISTS (SELECT 1 FROM memberships m JOIN groups g ON g.id = m.group_id
+			WHERE m.org_id = u.org_id AND m.user_id = u.id AND g.kind = ?`, string(q.Group.Kind))
+		last := len(w.terms) - 1
+		w.add("g.name = ?)", q.Group.Name)
+		w.terms[last] += " AND " + w.terms[last+1]
+		w.terms = w.terms[:last+1]
+	}
+	if !q.DueBefore.IsZero() {
+		w.terms = append(w.terms, "u.deactivate_at <> 0")
+		w.add("u.deactivate_at < ?", q.DueBefore)
+	}
+	return w
+}
+
+// after orders the rows, and starts beyond q.After. The id decides between rows
+// of one key, which only deleted users can share.
+func (w *where) after(q dialer.Query) {
+	column := "u.id"
+	switch q.Order {
+	case dialer.OrderSalesforceID:
+		column = "u.salesforce_id"
+	case dialer.OrderUsername:
+		column = "u.username_key"
+	}
+	w.order = column
+	if column != "u.id" {
+		w.order += ", u.id"
+	}
+	if q.After == "" {
+		return
+	}
+	value, id, both := strings.Cut(q.After, "\n")
+	if q.Order == dialer.OrderUsername {
+		value = dialer.Key(value)
+	}
+	if !both {
+		w.add(column+" > ?", value)
+		return
+	}
+	w.add("("+column+", u.id) > (?", value)
+	w.args = append(w.args, id)
+	w.terms[len(w.terms)-1] += ", $" + strconv.Itoa(len(w.args)) + ")"
+}
+
+func cursor(o dialer.Order, last *dialer.User) string {
+	switch o {
+	case dialer.OrderSalesforceID:
+		return last.SalesforceID + "\n" + last.ID
+	case dialer.OrderUsername:
+		return last.Username + "\n" + last.ID
+	}
+	return last.ID
+}
+
+// readUsers runs a query for selected, and reads the groups and seats of all
+// the users that it gives at once.
+func readUsers(ctx context.Context, tx *store.Tx, org int64, query string, args ...any) ([]dialer.User, error) {
+	users, _, err := readClaims(ctx, tx, org, query, args...)
+	return users, err
+}
+
+// readClaims is readUsers, and tells which users have claimed their address.
+func readClaims(ctx context.Context, tx *store.Tx, org int64, query string, args ...any) ([]dialer.User, []bool, error) {
+	rows, err := tx.Query(ctx, query, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var users []dialer.User
+	var claims []bool
+	for rows.Next() {
+		u, claimed, err := scan(rows)
+		if err != nil {
+			return nil, nil, err
+		}
+		users, claims = append(users, u), append(claims, claimed)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, nil, fmt.Errorf("read users: %w", err)
+	}
+	if err := rows.Close(); err != nil || len(users) == 0 {
+		return nil, nil, err
+	}
+	ids, place := make(store.Strings, len(users)), make(map[string]*dialer.User, len(users))
+	for i := range users {
+		ids[i], place[users[i].ID] = users[i].ID, &users[i]
+	}
+	names := make(map[string]string) // one copy of each name
+	err = pairs(ctx, tx, `SELECT m.user_id, g.kind, g.name FROM memberships m JOIN groups g ON g.id = m.group_id
+		WHERE m.org_id = $1 AND `+tx.In("m.user_id", 2), org, ids, func(id, kind, name string) {
+		if u := place[id]; u != nil {
+			u.Groups = append(u.Groups, dialer.Group{Kind: dialer.Kind(intern(names, kind)), Name: intern(names, name)})
+		}
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read groups: %w", err)
+	}
+	err = pairs(ctx, tx, `SELECT user_id, type, '' FROM seats WHERE org_id = $1 AND `+tx.In("user_id", 2), org, ids,
+		func(id, kind, _ string) {
+			if u := place[id]; u != nil {
+				u.LicenseTypes = append(u.LicenseTypes, intern(names, kind))
+			}
+		})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read seats: %w", err)
+	}
+	for i := range users {
+		slices.SortFunc(users[i].Groups, dialer.Group.Compare)
+		slices.Sort(users[i].LicenseTypes)
+	}
+	return users, claims, nil
+}
+
+// pairs reads rows of three texts.
+func pairs(ctx context.Context, tx *store.Tx, query string, org int64, ids store.Strings, each func(id, a, b string)) error {
+	rows, err := tx.Query(ctx, query, org, ids)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id, a, b string
+		if err := rows.Scan(&id, &a, &b); err != nil {
+			return err
+		}
+		each(id, a, b)
+	}
+	return rows.Err()
+}
+
+func intern(names map[string]string, s string) string {
+	if known, ok := names[s]; ok {
+		return known
+	}
+	names[s] = s
+	return s
+}
