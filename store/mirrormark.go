@@ -107,14 +107,20 @@ func (m *Mirror) SharedKeys(ctx context.Context, email bool) ([]string, error) {
 		GROUP BY `+col+` HAVING COUNT(*) > 1`)
 }
 
-// Invalid counts the visible active rows, and those of them whose address ends
-// in .invalid, as all do after a sandbox refresh.
-func (m *Mirror) Invalid(ctx context.Context) (all, invalid int, err error) {
+// Invalidated counts the dialer users whose Salesforce address now ends in
+// .invalid while their own does not, as happens to all when a sandbox is
+// refreshed. With ids only those are looked at.
+func (m *Mirror) Invalidated(ctx context.Context, ids []string) (n int, err error) {
 	err = m.db.Read(ctx, func(tx *Tx) error {
-		return tx.QueryRow(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN email_key LIKE '%.invalid' THEN 1 ELSE 0 END), 0)
-			FROM crm_users WHERE org_id = $1 AND visible AND is_active`, m.org).Scan(&all, &invalid)
+		only, args := "", []any{m.org}
+		if ids != nil {
+			only, args = " AND "+tx.In("m.id", 2), append(args, Strings(ids))
+		}
+		return tx.QueryRow(ctx, `SELECT COUNT(*) FROM crm_users m JOIN dialer_users d
+			ON d.org_id = m.org_id AND d.salesforce_id = m.id AND d.status <> 'deleted' AND d.settled_hash <> m.hash
+			WHERE m.org_id = $1 AND m.email_key LIKE '%.invalid' AND d.email_key NOT LIKE '%.invalid'`+only, args...).Scan(&n)
 	})
-	return all, invalid, err
+	return n, err
 }
 
 // Count returns how many rows the mirror has, and how many the last snapshot

@@ -248,3 +248,29 @@ func (j *Journal) HeldCount(ctx context.Context) (n int, err error) {
 	})
 	return n, err
 }
+
+// Leavings counts the people who left, or whose address changed, by a routine
+// act of the sync since a time: what the guard sets against its limits.
+func (j *Journal) Leavings(ctx context.Context, since int64) (n int, err error) {
+	err = j.db.Read(ctx, func(tx *Tx) error {
+		return tx.QueryRow(ctx, `SELECT COUNT(DISTINCT user_id) FROM activity WHERE org_id = $1 AND at >= $2 AND actor_kind = 'sync'
+			AND note NOT LIKE 'approved%' AND (verb IN ('schedule', 'deactivate') OR (verb = 'update' AND note LIKE '%address changed%'))`,
+			j.org, since).Scan(&n)
+	})
+	return n, err
+}
+
+// HeldOf returns what is held of one user.
+func (j *Journal) HeldOf(ctx context.Context, id string) (page []HeldRow, err error) {
+	err = j.db.Read(ctx, func(tx *Tx) error {
+		rows, err := tx.Query(ctx, `SELECT salesforce_id, part, user_id, change_key, verb, reason, why, since, approved_until, approved_by
+			FROM held WHERE org_id = $1 AND salesforce_id = $2 ORDER BY part`, j.org, id)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		page, err = scanHeld(rows, nil)
+		return err
+	})
+	return page, err
+}

@@ -1,0 +1,90 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rosterd/rosterd/crm"
+)
+
+// Doctor checks everything that syncing needs, one line each, changing
+// nothing. It costs a handful of Salesforce calls.
+func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
+	var out []CheckResult
+	add := func(name, detail string, err error) bool {
+		r := CheckResult{Name: name, OK: err == nil, Detail: detail}
+		if err != nil {
+			r.Detail, r.Hint = err.Error(), hintOf(err)
+		}
+		out = append(out, r)
+		return err == nil
+	}
+	start := time.Now()
+	if !add("database", "answers", e.db.Ping(ctx)) {
+		return out, nil
+	}
+	out[0].Detail = "answers in " + time.Since(start).Round(time.Millisecond).String()
+	c := e.crm()
+	if add("salesforce version", "the API version is offered", c.CheckVersion(ctx)) {
+		e.doctorOrg(ctx, c, add)
+	}
+	licenses, err := e.dir.Licenses(ctx)
+	var seats []string
+	for _, l := range licenses {
+		seats = append(seats, fmt.Sprintf("%s: %d of %d seats left", l.Type, l.Left, l.Purchased))
+	}
+	add("seats", strings.Join(seats, ", "), err)
+	q := e.quota.status()
+	var spent error
+	if q.Level == levelExhausted {
+		spent = ErrQuota
+	}
+	add("quota", fmt.Sprintf("%s: we made %d calls in 24 hours, %d are left to us", q.Level, q.Ours, q.BudgetLeft), spent)
+	return out, nil
+}
+
+func (e *Engine) doctorOrg(ctx context.Context, c *crm.Client, add func(string, string, error) bool) {
+	org, err := c.Org(ctx)
+	kind := "production"
+	if org.IsSandbox {
+		kind = "sandbox"
+	}
+	if !add("login and org", "org "+org.ID+", "+kind, err) {
+		return
+	}
+	if now, ok := c.Now(); ok {
+		skew := time.Since(now).Round(time.Second).Abs()
+		var late error
+		if skew > time.Minute {
+			late = &hinted{fmt.Errorf("this host's clock differs from Salesforce's by %s", skew), "synchronize the clock: a JWT is valid for minutes"}
+		}
+		add("clock", "differs by "+skew.String(), late)
+	}
+	fields, err := c.Describe(ctx)
+	if err == nil && len(fields.Missing) > 0 {
+		err = &hinted{errors.New("cannot read " + strings.Join(fields.Missing, ", ")), "give the integration user read access to these fields"}
+	}
+	add("fields of User", fmt.Sprintf("%d can be read", len(fields.Select)), err)
+	n, err := c.CountUsers(ctx)
+	if err == nil && n == 0 {
+		err = &hinted{errors.New("no user is visible"), "give the integration user View All Users, and look at the prefilter"}
+	}
+	add("users", fmt.Sprintf("%d are visible under the prefilter", n), err)
+	if e.config().Frozen == FrozenDeactivate {
+		frozen := 0
+		var ferr error
+		for _, err := range c.Frozen(ctx) {
+			if err != nil {
+				ferr = err
+				break
+			}
+			frozen++
+		}
+		add("frozen users", fmt.Sprintf("%d are frozen", frozen), ferr)
+	}
+	limits, err := c.Limits(ctx)
+	add("limits", fmt.Sprintf("%d of %d API calls remain to the org", limits.DailyAPIRequests.Remaining, limits.DailyAPIRequests.Max), err)
+}

@@ -1,0 +1,331 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/rosterd/rosterd/crm"
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/dialer/directory"
+	"github.com/rosterd/rosterd/store"
+)
+
+// maxResume is for how long an interrupted snapshot may go on where it was.
+const maxResume = 6 * time.Hour
+
+// Deps is what an engine cannot live without.
+type Deps struct {
+	OrgID      int64
+	DB         *store.DB
+	Directory  *directory.Directory
+	Salesforce crm.Config // without the pinned org: the engine remembers that
+}
+
+// Options are the optional settings of New.
+type Options struct {
+	Log      *slog.Logger
+	Observer Observer    // nil for nobody
+	CRM      crm.Options // Meter is the engine's own
+}
+
+// Observer is told what the engine does; metrics implement it. Its methods
+// must be quick and safe for concurrent use.
+type Observer interface {
+	RunFinished(org, kind, outcome string, took time.Duration)
+	Changes(org, verb, outcome string, n int)
+	Skipped(org, reason string, n int)
+	StatusGauges(org string, mirror, enrolled, held, attention, waiting, overdue int)
+	LastSuccess(org, kind string, at time.Time)
+	QuotaGauges(org string, used, max, ours, budgetLeft int)
+	Lag(org string, d time.Duration)
+	Seats(org, license string, purchased, assigned int)
+}
+
+type nobody struct{}
+
+func (nobody) RunFinished(string, string, string, time.Duration) {}
+func (nobody) Changes(string, string, string, int)               {}
+func (nobody) Skipped(string, string, int)                       {}
+func (nobody) StatusGauges(string, int, int, int, int, int, int) {}
+func (nobody) LastSuccess(string, string, time.Time)             {}
+func (nobody) QuotaGauges(string, int, int, int, int)            {}
+func (nobody) Lag(string, time.Duration)                         {}
+func (nobody) Seats(string, string, int, int)                    {}
+func (nobodyCRM) Request(string, string, time.Duration)          {}
+func (nobodyCRM) Quota(crm.LimitInfo)                            {}
+
+type nobodyCRM struct{}
+
+// Engine keeps one org's directory true. Run does the work; the other methods
+// are safe to call at any time, from any goroutine.
+type Engine struct {
+	name     string
+	org      int64
+	db       *store.DB
+	dir      *directory.Directory
+	mirror   *store.Mirror
+	journal  *store.Journal
+	log      *slog.Logger
+	observer Observer
+	quota    *governor
+	crmOpts  crm.Options
+
+	destroy sync.Mutex // one destructive part at a time
+
+	mu         sync.Mutex // guards what follows
+	cfg        *Config
+	sf         crm.Config
+	client     *crm.Client
+	state      state
+	loaded     bool
+	leader     bool
+	current    *running   // the full or changes run that works
+	queue      []*running // those that wait for it
+	others     map[int64]*running
+	lastDry    int64
+	beat       time.Time
+	failures   map[Kind]int // in a row
+	notBefore  map[Kind]time.Time
+	lastError  string
+	errorAt    time.Time
+	wake       chan struct{}
+	policySeen string // mark of the policy for which everyone was looked at
+	nextFull   time.Time
+	nextPoll   time.Time
+}
+
+// New returns an engine. It does no I/O.
+func New(cfg Config, d Deps, o Options) (*Engine, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Observer == nil {
+		o.Observer = nobody{}
+	}
+	if o.CRM.Observer == nil {
+		o.CRM.Observer = nobodyCRM{}
+	}
+	e := &Engine{
+		name: cfg.Org, org: d.OrgID, db: d.DB, dir: d.Directory, mirror: d.DB.Mirror(d.OrgID), journal: d.DB.Journal(d.OrgID),
+		log: o.Log.With("org", cfg.Org), observer: o.Observer, crmOpts: o.CRM,
+		cfg: &cfg, sf: d.Salesforce, state: state{}, others: map[int64]*running{},
+		failures: map[Kind]int{}, notBefore: map[Kind]time.Time{}, wake: make(chan struct{}, 1), beat: time.Now(),
+	}
+	e.sf.CustomFields = cfg.Policy.Custom()
+	e.quota = newGovernor(cfg.Budget, e.now)
+	e.crmOpts.Observer, e.crmOpts.Meter = watcher{o.CRM.Observer, e}, e.meter
+	client, err := crm.New(e.sf, e.crmOpts)
+	if err != nil {
+		return nil, err
+	}
+	e.client = client
+	return e, nil
+}
+
+// Reload puts another configuration in force, whole or not at all. It takes
+// effect with the next run.
+func (e *Engine) Reload(cfg Config, sf crm.Config) error {
+	sf.CustomFields = cfg.Policy.Custom()
+	e.mu.Lock()
+	sf.OrgID, sf.Sandbox = pinned(e.state)
+	e.mu.Unlock()
+	client, err := crm.New(sf, e.crmOpts)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cfg, e.sf, e.client = &cfg, sf, client
+	e.quota.mu.Lock()
+	e.quota.budget = cfg.Budget
+	e.quota.mu.Unlock()
+	clear(e.notBefore) // what was wrong may be right now
+	e.kickLocked()
+	return nil
+}
+
+func pinned(s state) (crm.ID, *bool) {
+	if s[stateOrgID] == "" {
+		return "", nil
+	}
+	sandbox, err := strconv.ParseBool(s[stateSandbox])
+	if err != nil {
+		return s[stateOrgID], nil
+	}
+	return s[stateOrgID], &sandbox
+}
+
+func (e *Engine) config() *Config {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.cfg
+}
+
+func (e *Engine) crm() *crm.Client {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.client
+}
+
+// now is the time by this host's clock.
+func (e *Engine) now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// Alive returns when the engine's loop last turned, for a watchdog.
+func (e *Engine) Alive() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.beat
+}
+
+// load reads what the engine remembers, once the database answers.
+func (e *Engine) load(ctx context.Context) error {
+	s, err := e.journal.State(ctx)
+	if err != nil {
+		return err
+	}
+	hours, err := e.journal.Calls(ctx)
+	if err != nil {
+		return fmt.Errorf("read the count of calls: %w", err)
+	}
+	e.quota.load(hours)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.state = s
+	e.sf.OrgID, e.sf.Sandbox = pinned(e.state)
+	client, err := crm.New(e.sf, e.crmOpts)
+	if err != nil {
+		return err
+	}
+	e.client, e.loaded = client, true
+	return nil
+}
+
+// recall takes into memory what a transaction has just stored.
+func (e *Engine) recall(values map[string]string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for k, v := range values {
+		e.state[k] = v
+	}
+}
+
+// pinOrg makes sure that the org is the one that was seen first, and pins it
+// the first time.
+func (e *Engine) pinOrg(ctx context.Context, run *running, c *crm.Client) error {
+	org, err := c.Org(ctx)
+	var wrong *crm.OrgMismatchError
+	if errors.As(err, &wrong) && !run.DryRun {
+		return errors.Join(err, e.attend(ctx, AttentionOrg, "", "another Salesforce org answers than the one that was pinned: nothing is read from it"))
+	}
+	if err != nil || run.DryRun {
+		return err
+	}
+	if err := e.remember(ctx, stateOrgID, org.ID, stateSandbox, strconv.FormatBool(org.IsSandbox)); err != nil {
+		return err
+	}
+	return e.unattend(ctx, AttentionOrg, "")
+}
+
+// noteHidden remembers which Salesforce fields cannot be read, and keeps an
+// item for each.
+func (e *Engine) noteHidden(ctx context.Context, hidden []string) error {
+	was := e.remembered().list(stateHidden)
+	for _, f := range hidden {
+		if err := e.attend(ctx, AttentionField, f, "Salesforce field "+f+" cannot be read: what depends on it stays as it is; give the integration user read access to it"); err != nil {
+			return err
+		}
+	}
+	for _, f := range was {
+		if !contains(hidden, f) {
+			if err := e.unattend(ctx, AttentionField, f); err != nil {
+				return err
+			}
+		}
+	}
+	value := ""
+	if len(hidden) > 0 {
+		value = encode(hidden)
+	}
+	return e.remember(ctx, stateHidden, value)
+}
+
+func (e *Engine) hiddenFields() []string { return e.remembered().list(stateHidden) }
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// attend opens an attention item, or refreshes it.
+func (e *Engine) attend(ctx context.Context, kind, subject, detail string) error {
+	_, err := e.journal.OpenAttention(ctx, []store.AttentionRow{{Kind: kind, Subject: subject, Detail: detail, Since: store.Micros(e.now())}})
+	return err
+}
+
+// unattend closes an attention item if it is open.
+func (e *Engine) unattend(ctx context.Context, kind, subject string) error {
+	items, err := e.journal.Attention(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, a := range items {
+		if a.Kind == kind && a.Subject == subject {
+			return e.journal.CloseAttention(ctx, []string{kind}, []string{subject}, "sync", store.Micros(e.now()))
+		}
+	}
+	return nil
+}
+
+func (e *Engine) lastListed() int {
+	n, err := strconv.Atoi(e.get(stateListed))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// enrolled counts the dialer users who are linked to Salesforce.
+func (e *Engine) enrolled(ctx context.Context) (int, error) {
+	n, err := e.dir.Count(ctx, dialer.Query{Linked: true})
+	return int(n), err
+}
+
+// enrolledOf returns those of ids that belong to dialer users.
+func (e *Engine) enrolledOf(ctx context.Context, ids []string) ([]string, error) {
+	var out []string
+	for u, err := range e.dir.Users(ctx, dialer.Query{SalesforceIDs: ids, Linked: true, Order: dialer.OrderSalesforceID}) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, u.SalesforceID)
+	}
+	return out, nil
+}
+
+// policyChanged reports whether scope and mapping are others than those in
+// force when the last complete pass ended.
+func (e *Engine) policyChanged(cfg *Config, enrolled int) bool {
+	was := e.get(statePolicy)
+	return was != strconv.FormatInt(cfg.policyMark(), 10) && (was != "" || enrolled > 0)
+}
+
+// lag reports how long a change took from Salesforce to the directory.
+func (e *Engine) lag(d *Desired) {
+	if d.Modified.IsZero() {
+		return
+	}
+	now := e.now()
+	if t, ok := e.crm().Now(); ok {
+		now = t
+	}
+	e.observer.Lag(e.name, max(now.Sub(d.Modified), 0))
+}

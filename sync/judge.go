@@ -1,0 +1,73 @@
+package sync
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/rosterd/rosterd/crm"
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
+)
+
+// Desired is what the directory should hold for one Salesforce user, as far as
+// Salesforce and the rules can say.
+type Desired struct {
+	SalesforceID string
+	Hash         int64         // of the source row
+	Leave        dialer.Reason // ReasonNone for someone who belongs in the dialer
+	Changed      time.Time     // when Salesforce made them leave, if known
+	Created      time.Time     // in Salesforce
+	Modified     time.Time     // in Salesforce, for how long changes take
+	Active       bool          // in Salesforce
+	Unknown      bool          // could not be read: nothing may be decided
+	Enroll       bool          // may be added to the dialer
+	User         dialer.User   // what the rules give
+	Owned        []dialer.Field
+	Seeded       []dialer.Field
+	Err          error // the rules could not be evaluated for this user
+}
+
+// judge decides what a mirror row means under the configuration. held names
+// Salesforce fields that are not visible.
+func (c *Config) judge(r *store.MirrorRow, held []string) Desired {
+	d := Desired{SalesforceID: r.ID, Hash: r.Hash, Created: store.Time(r.Created), Modified: store.Time(r.Modstamp), Active: r.Active, Unknown: !r.Visible}
+	if d.Unknown {
+		return d
+	}
+	var u crm.User
+	if err := json.Unmarshal(r.Doc, &u); err != nil {
+		d.Err = fmt.Errorf("read the mirror's copy: %w", err)
+		return d
+	}
+	u.IsFrozen = r.Frozen
+	d.judgeUser(c, &u, held)
+	return d
+}
+
+func (d *Desired) judgeUser(c *Config, u *crm.User, held []string) {
+	in, err := c.Policy.InScope(u)
+	if err != nil {
+		d.Err = err
+		return
+	}
+	switch {
+	case !u.IsActive:
+		d.Leave, d.Changed = dialer.ReasonSalesforceInactive, u.LastModifiedDate
+	case u.IsFrozen && c.Frozen == FrozenDeactivate:
+		d.Leave = dialer.ReasonSalesforceFrozen
+	case !in:
+		d.Leave = dialer.ReasonOutOfScope
+	}
+	d.Enroll = d.Leave == dialer.ReasonNone && c.Enrollment == EnrollAutomatic
+	d.Owned, d.Seeded, d.Err = c.Policy.Map(u, held, &d.User)
+	d.User.SalesforceID = d.SalesforceID
+	if d.User.Email == "" {
+		d.User.Email = u.Email
+	}
+	if d.User.Username == "" {
+		d.User.Username = u.Username
+	}
+	d.User.Origin = dialer.OriginSalesforce
+	d.User.Status = dialer.StatusActive
+}

@@ -1,0 +1,302 @@
+package sync
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/rosterd/rosterd/crm"
+	"github.com/rosterd/rosterd/dialer"
+)
+
+// DefaultScope selects active standard users on the Salesforce license.
+const DefaultScope = `user.IsActive && user.UserType == "Standard" && user.Profile.UserLicense.Name == "Salesforce"`
+
+// DefaultRules is the mapping in force where no rule says otherwise. A rule of
+// the configuration replaces the default rule for the same attribute.
+func DefaultRules() []Rule {
+	return []Rule{
+		{Set: "username", To: "user.Username", Own: OwnSeeded},
+		{Set: "email", To: "user.Email", Own: OwnSalesforce},
+		{Set: "first_name", To: "user.FirstName", Own: OwnSalesforce},
+		{Set: "last_name", To: "user.LastName", Own: OwnSalesforce},
+		{Set: "display_name", To: "user.Name", Own: OwnSalesforce},
+		{Set: "title", To: "user.Title", Own: OwnSalesforce},
+		{Set: "employee_number", To: "user.EmployeeNumber", Own: OwnSalesforce},
+		{Set: "manager_id", To: "user.ManagerId", Own: OwnSalesforce},
+		{Set: "phone", To: "user.Phone", Own: OwnSalesforce},
+		{Set: "mobile", To: "user.MobilePhone", Own: OwnSalesforce},
+		{Set: "department", To: "user.Department", Own: OwnSalesforce},
+		{Set: "extension", To: "user.Extension", Own: OwnSeeded},
+		{Set: "timezone", To: "user.TimeZoneSidKey", Own: OwnSeeded},
+		{Set: "language", To: `replace(user.LanguageLocaleKey, "_", "-")`, Own: OwnSeeded},
+		{Set: "country", To: "user.CountryCode", Own: OwnSeeded},
+		{Set: "caller_id_name", To: "user.Name", Own: OwnSeeded},
+		{Set: "sales_role", To: "user.UserRole.Name", Own: OwnSeeded},
+		{Set: "permission_group", To: `"` + dialer.DefaultPermissionGroup + `"`, Own: OwnSeeded},
+		{Set: "role", To: `"` + dialer.DefaultRole + `"`, Own: OwnSeeded},
+	}
+}
+
+// env is what an expression can name. It is a struct so that a misspelled
+// field is an error when the configuration is read.
+type env struct {
+	User *crm.User `expr:"user"`
+}
+
+// Policy is scope and mapping, compiled. It is immutable and safe for
+// concurrent use.
+type Policy struct {
+	scope  rule
+	rules  []rule
+	fields []string // Salesforce fields the expressions name
+	custom []string // names of custom fields among them
+	hash   int64
+}
+
+type rule struct {
+	Rule
+	field   dialer.Field
+	program *vm.Program
+	uses    []string // first names under user: Phone, Profile, Custom[...]
+}
+
+// RuleError says where an expression is wrong. Line and Column are one-based
+// within the expression.
+type RuleError struct {
+	Index  int    // in the rules given; -1 for the scope
+	Key    string // scope, set, to or own
+	Line   int
+	Column int
+	Reason string
+}
+
+// Error gives the reason and the place.
+func (e *RuleError) Error() string {
+	if e.Line == 0 {
+		return e.Reason
+	}
+	return fmt.Sprintf("%s (line %d, column %d of the expression)", e.Reason, e.Line, e.Column)
+}
+
+// CompilePolicy compiles a scope and mapping rules, checking every name in
+// them. Errors are of type *RuleError. An empty scope is an error: to select
+// everybody, say true.
+func CompilePolicy(scope string, rules []Rule) (*Policy, error) {
+	if strings.TrimSpace(scope) == "" {
+		return nil, &RuleError{Index: -1, Key: "scope", Reason: "scope is empty, which would select nobody; write true to select everybody"}
+	}
+	p := &Policy{}
+	var err error
+	if p.scope, err = compile(Rule{To: scope}, expr.AsBool()); err != nil {
+		return nil, place(err, -1, "scope")
+	}
+	all := DefaultRules()
+	seen := map[string]bool{}
+	for i, r := range rules {
+		f := dialer.Field(r.Set)
+		switch {
+		case !f.Known() || f == dialer.FieldSalesforceID || f == dialer.FieldIntegration || f == dialer.FieldMatchMethod || f == dialer.FieldProtected || f == dialer.FieldAdminHold:
+			return nil, &RuleError{Index: i, Key: "set", Reason: fmt.Sprintf("%q is not an attribute that a mapping can set", r.Set)}
+		case seen[r.Set]:
+			return nil, &RuleError{Index: i, Key: "set", Reason: fmt.Sprintf("%q is set by two rules", r.Set)}
+		case r.Own != "" && r.Own != OwnSalesforce && r.Own != OwnSeeded && r.Own != OwnAdmin:
+			return nil, &RuleError{Index: i, Key: "own", Reason: fmt.Sprintf("own is %q: want salesforce, seeded or admin", r.Own)}
+		case f == dialer.FieldEmail && r.Own == OwnAdmin:
+			return nil, &RuleError{Index: i, Key: "own", Reason: "email must be owned by salesforce or seeded: a user cannot be created without it"}
+		}
+		seen[r.Set] = true
+		if r.Own == "" {
+			r.Own = OwnSalesforce
+		}
+		if at := slices.IndexFunc(all, func(d Rule) bool { return d.Set == r.Set }); at >= 0 {
+			all[at] = r
+		} else {
+			all = append(all, r)
+		}
+	}
+	for _, r := range all {
+		at := slices.IndexFunc(rules, func(o Rule) bool { return o.Set == r.Set })
+		if r.Own == OwnAdmin && r.To == "" {
+			continue
+		}
+		c, err := compile(r, expr.AsKind(0))
+		if err != nil {
+			return nil, place(err, at, "to")
+		}
+		if r.Own != OwnAdmin {
+			p.rules = append(p.rules, c)
+		}
+	}
+	p.collect()
+	return p, nil
+}
+
+// collect derives what the policy needs of Salesforce, and its hash.
+func (p *Policy) collect() {
+	names, custom := map[string]bool{}, map[string]bool{}
+	h := fnv.New64a()
+	for _, r := range append([]rule{p.scope}, p.rules...) {
+		fmt.Fprintf(h, "%s\x00%s\x00%s\x01", r.Set, r.To, r.Own)
+		for _, u := range r.uses {
+			if c, ok := strings.CutPrefix(u, "Custom."); ok {
+				custom[c] = true
+			} else {
+				names[u] = true
+			}
+		}
+	}
+	p.fields = slices.Sorted(maps.Keys(names))
+	p.custom = slices.Sorted(maps.Keys(custom))
+	p.hash = int64(h.Sum64())
+}
+
+// Hash identifies scope and mapping: it changes when either does.
+func (p *Policy) Hash() int64 { return p.hash }
+
+// Custom lists the custom Salesforce fields that the expressions name.
+func (p *Policy) Custom() []string { return p.custom }
+
+// Fields lists the standard Salesforce fields that the expressions name.
+func (p *Policy) Fields() []string { return p.fields }
+
+func compile(r Rule, kind expr.Option) (rule, error) {
+	opts := []expr.Option{expr.Env(env{})}
+	if r.Set == "" {
+		opts = append(opts, kind)
+	}
+	prog, err := expr.Compile(r.To, opts...)
+	if err != nil {
+		return rule{}, err
+	}
+	if r.Set != "" {
+		if err := stringish(prog, r); err != nil {
+			return rule{}, err
+		}
+	}
+	tree, err := parser.Parse(r.To)
+	if err != nil {
+		return rule{}, err
+	}
+	v := &uses{}
+	ast.Walk(&tree.Node, v)
+	return rule{Rule: r, field: dialer.Field(r.Set), program: prog, uses: v.names}, nil
+}
+
+// stringish checks that a rule yields text, or for groups of which a user has
+// several a list.
+func stringish(prog *vm.Program, r Rule) error {
+	t := prog.Node().Type()
+	if t == nil || t.Kind().String() == "interface" || t.Kind().String() == "string" {
+		return nil
+	}
+	k := dialer.Field(r.Set).Kind()
+	if t.Kind().String() == "slice" && k != "" && !k.Single() {
+		return nil
+	}
+	return fmt.Errorf("%s must be text, not %s", r.Set, t)
+}
+
+// uses collects what an expression reads of user.
+type uses struct{ names []string }
+
+// Visit notes user.Name and user.Custom["Name"].
+func (v *uses) Visit(n *ast.Node) {
+	m, ok := (*n).(*ast.MemberNode)
+	if !ok {
+		return
+	}
+	name, ok := m.Property.(*ast.StringNode)
+	if !ok {
+		return
+	}
+	switch base := m.Node.(type) {
+	case *ast.IdentifierNode:
+		if base.Value == "user" {
+			v.names = append(v.names, name.Value)
+		}
+	case *ast.MemberNode:
+		if p, ok := base.Property.(*ast.StringNode); ok && p.Value == "Custom" {
+			v.names = append(v.names, "Custom."+name.Value)
+		}
+	}
+}
+
+// place turns a compiler's error into a RuleError.
+func place(err error, index int, key string) error {
+	e := &RuleError{Index: index, Key: key, Reason: err.Error()}
+	if fe, ok := errors.AsType[*file.Error](err); ok {
+		e.Line, e.Column, e.Reason = fe.Line, fe.Column+1, fe.Message
+	}
+	return e
+}
+
+// InScope reports whether the user belongs in the dialer.
+func (p *Policy) InScope(u *crm.User) (bool, error) {
+	out, err := expr.Run(p.scope.program, env{User: u})
+	if err != nil {
+		return false, fmt.Errorf("evaluate scope: %w", err)
+	}
+	in, ok := out.(bool)
+	if !ok {
+		return false, errors.New("evaluate scope: it is neither true nor false")
+	}
+	return in, nil
+}
+
+// Map fills into from u by the rules, and returns the attributes that a sync
+// must keep true and those that only a creation writes. held names Salesforce
+// fields that could not be read: a rule that uses one of them is left out, so
+// that nothing is cleared for not having been read.
+func (p *Policy) Map(u *crm.User, held []string, into *dialer.User) (owned, seeded []dialer.Field, err error) {
+	for i := range p.rules {
+		r := &p.rules[i]
+		if len(held) > 0 && slices.ContainsFunc(r.uses, func(n string) bool { return slices.Contains(held, n) }) {
+			continue
+		}
+		out, err := expr.Run(r.program, env{User: u})
+		if err != nil {
+			return nil, nil, fmt.Errorf("evaluate the rule for %s: %w", r.Set, err)
+		}
+		if err := assign(r, out, into); err != nil {
+			return nil, nil, err
+		}
+		if r.Own == OwnSalesforce {
+			owned = append(owned, r.field)
+		} else {
+			seeded = append(seeded, r.field)
+		}
+	}
+	return owned, seeded, nil
+}
+
+func assign(r *rule, out any, into *dialer.User) error {
+	switch v := out.(type) {
+	case nil:
+		r.field.SetText(into, "")
+	case string:
+		r.field.SetText(into, strings.TrimSpace(v))
+	case []string:
+		into.SetGroups(r.field.Kind(), v...)
+	case []any:
+		names := make([]string, 0, len(v))
+		for _, n := range v {
+			names = append(names, strings.TrimSpace(fmt.Sprint(n)))
+		}
+		into.SetGroups(r.field.Kind(), names...)
+	case bool, int, float64:
+		r.field.SetText(into, fmt.Sprint(v))
+	default:
+		return fmt.Errorf("evaluate the rule for %s: it gives %T, not text", r.Set, out)
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
+)
+
+// pass is one reconciliation: of everyone who is not settled, or of some. It
+// makes no call to Salesforce.
+//
+// Its order is what keeps people safe: first the changes that take nothing
+// from anybody, with the destructive ones only noted; then the guard; then
+// those who leave, which frees seats and addresses; then those who join.
+type pass struct {
+	e    *Engine
+	cfg  *Config
+	run  *running
+	ids  []string // whom to look at; nil means everyone unsettled
+	diff DiffPolicy
+
+	fields  []string                 // Salesforce fields that are not visible
+	held    map[string]store.HeldRow // what is held, by key
+	enroll  map[string]bool          // whom an administrator asked for
+	retries map[string]store.PendingRow
+	waiting map[string]bool   // who waits for a seat
+	open    map[openItem]bool // open attention items
+	force   bool              // a person asked: try again at once
+
+	leaving  []destructive
+	conflict []string        // changed under our hands: look again
+	joins    bool            // someone joins
+	noted    map[string]bool // users, and keys of their changes, that the guard must see
+	seats    *seatCount
+	match    *matcher
+}
+
+type openItem struct{ kind, subject string }
+
+// destructive names a change that the guard must see before it is made.
+type destructive struct {
+	id, part, key, userID string
+	verb                  dialer.Verb
+	reason                dialer.Reason
+}
+
+const (
+	partLeave = "leave"
+	partEmail = "email"
+	chunk     = 500 // changes a transaction
+)
+
+// reconcile brings the directory to what mirror and rules say.
+func (e *Engine) reconcile(ctx context.Context, run *running, ids []string, force bool) error {
+	p, err := e.newPass(ctx, run, ids, force)
+	if err != nil {
+		return fmt.Errorf("prepare: %w", err)
+	}
+	for round := 0; ; round++ {
+		if err := p.once(ctx); err != nil {
+			return err
+		}
+		if len(p.conflict) == 0 || round == 3 {
+			break
+		}
+		slices.Sort(p.conflict)
+		p.ids, p.conflict, p.leaving, p.joins = slices.Compact(p.conflict), nil, nil, false
+	}
+	return p.finish(ctx)
+}
+
+// once goes through guard and apply for whom p.ids names.
+func (p *pass) once(ctx context.Context) error {
+	if err := p.refuseRefreshed(ctx); err != nil {
+		return err
+	}
+	enrolled, err := p.e.enrolled(ctx)
+	if err != nil {
+		return err
+	}
+	direct := enrolled == 0 // nobody can leave: join at once
+	err = p.each(ctx, func(page []Action) error { return p.safePart(ctx, page, direct) })
+	if err != nil {
+		return err
+	}
+	if err := p.destructivePart(ctx, enrolled); err != nil {
+		return err
+	}
+	if direct || !p.joins {
+		return nil
+	}
+	return p.joinPart(ctx)
+}
+
+// joinPart gives seats: first to those who waited, in the order they came.
+func (p *pass) joinPart(ctx context.Context) error {
+	if len(p.waiting) > 0 {
+		rows, err := p.e.journal.Pending(ctx, store.PendingNoSeat, 0, 0)
+		if err != nil {
+			return err
+		}
+		var queue []string
+		for _, r := range rows {
+			if p.ids == nil || slices.Contains(p.ids, r.SalesforceID) {
+				queue = append(queue, r.SalesforceID)
+			}
+		}
+		for part := range slices.Chunk(queue, chunk) {
+			actions, err := p.actions(ctx, part)
+			if err != nil {
+				return err
+			}
+			order := map[string]int{}
+			for i, id := range part {
+				order[id] = i
+			}
+			slices.SortFunc(actions, func(a, b Action) int { return order[a.SalesforceID] - order[b.SalesforceID] })
+			if err := p.join(ctx, actions); err != nil {
+				return err
+			}
+		}
+	}
+	return p.each(ctx, func(page []Action) error {
+		page = slices.DeleteFunc(page, func(a Action) bool { return p.waiting[a.SalesforceID] })
+		return p.join(ctx, page)
+	})
+}
+
+// each calls fn with the actions of everyone concerned, a page at a time.
+func (p *pass) each(ctx context.Context, fn func([]Action) error) error {
+	do := func(rows []store.MirrorRow) error {
+		actions, err := p.compare(ctx, rows)
+		if err != nil {
+			return err
+		}
+		if err := p.run.wait(ctx); err != nil {
+			return err
+		}
+		return fn(actions)
+	}
+	if p.ids != nil {
+		for part := range slices.Chunk(p.ids, chunk) {
+			actions, err := p.actions(ctx, part)
+			if err != nil {
+				return err
+			}
+			if err := p.run.wait(ctx); err != nil {
+				return err
+			}
+			if err := fn(actions); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	page := make([]store.MirrorRow, 0, chunk)
+	for r, err := range p.rows(ctx) {
+		if err != nil {
+			return err
+		}
+		if page = append(page, r); len(page) == chunk {
+			if err := do(page); err != nil {
+				return err
+			}
+			page = page[:0]
+		}
+	}
+	if len(page) > 0 {
+		return do(page)
+	}
+	return nil
+}
+
+// rows yields the mirror's rows that are not settled, and in a dry run what
+// Salesforce said in it in their place.
+func (p *pass) rows(ctx context.Context) iter.Seq2[store.MirrorRow, error] {
+	stored := p.e.mirror.Unsettled(ctx, p.diff.Policy, p.force && p.run.Kind == KindFull && p.run.Trigger == "verify")
+	if p.run.overlay == nil {
+		return stored
+	}
+	return p.run.overlay.merge(stored)
+}
+
+// actions compares mirror and directory for some users.
+func (p *pass) actions(ctx context.Context, ids []string) ([]Action, error) {
+	rows, err := p.e.mirror.Rows(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	if p.run.overlay != nil {
+		rows = p.run.overlay.replace(rows, ids)
+	}
+	return p.compare(ctx, rows)
+}
+
+// compare is Diff over some rows, which are ordered by id.
+func (p *pass) compare(ctx context.Context, rows []store.MirrorRow) ([]Action, error) {
+	ids := make([]string, len(rows))
+	for i := range rows {
+		ids[i] = rows[i].ID
+	}
+	desired := func(yield func(Desired, error) bool) {
+		for i := range rows {
+			d := p.cfg.judge(&rows[i], p.fields)
+			d.Enroll = d.Leave == dialer.ReasonNone && (d.Enroll || p.enroll[d.SalesforceID])
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+	actual := func(yield func(dialer.User, error) bool) {}
+	if !p.run.empty {
+		actual = p.e.dir.Users(ctx, dialer.Query{SalesforceIDs: ids, Linked: true, Order: dialer.OrderSalesforceID})
+	}
+	out := make([]Action, 0, len(rows))
+	for a, err := range Diff(desired, actual, p.diff) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func runID(id int64) string { return strconv.FormatInt(id, 10) }

@@ -1,0 +1,190 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rosterd/rosterd/store"
+)
+
+// running is a run while it runs. The embedded Run is written under mu; the
+// goroutine of the run may read it freely.
+type running struct {
+	mu sync.Mutex // guards Run, changed and resume
+	Run
+
+	cancel      context.CancelCauseFunc
+	changed     chan struct{} // closed and replaced at each change
+	resume      chan struct{} // not nil while paused; closed to go on
+	ended       chan struct{}
+	empty       bool     // a dry run against an empty directory
+	overlay     *overlay // in a dry run, what Salesforce said
+	bookkeeping error
+	due         time.Time // the scheduled time that it serves
+	force       bool      // a person asked: try again at once what failed
+	local       bool      // reads nothing from Salesforce, and looks at everyone unsettled
+}
+
+// plannedMost is how many changes a dry run lists.
+const plannedMost = 500
+
+func newRunning(r Run, cancel context.CancelCauseFunc) *running {
+	return &running{Run: r, cancel: cancel, changed: make(chan struct{}), ended: make(chan struct{})}
+}
+
+// update changes the run and wakes those who watch it.
+func (r *running) update(fn func(*Run)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn(&r.Run)
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *running) count(fn func(*Counts)) { r.update(func(run *Run) { fn(&run.Counts) }) }
+
+func (r *running) skip(string) { r.count(func(c *Counts) { c.Skipped++ }) }
+
+func (r *running) progress(n int) {
+	r.update(func(run *Run) {
+		run.Progress.Done += n
+		run.Progress.Total = max(run.Progress.Total, run.Progress.Done)
+	})
+}
+
+func (r *running) stage(name string, total int) {
+	r.update(func(run *Run) { run.Stage, run.Progress = name, Progress{Total: total} })
+}
+
+// planned notes what a dry run would do.
+func (r *running) planned(p PlannedItem) {
+	if !r.DryRun {
+		return
+	}
+	r.update(func(run *Run) {
+		if len(run.Changes) < plannedMost {
+			run.Changes = append(run.Changes, p)
+		}
+	})
+}
+
+// view returns the run as it is now, and a channel that closes when it changes.
+func (r *running) view() (Run, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := r.Run
+	v.Changes, v.Users = slices.Clone(v.Changes), slices.Clone(v.Users)
+	if v.Outcome == Running {
+		v.TookMS = time.Since(v.Started).Milliseconds()
+	}
+	return v, r.changed
+}
+
+// wait returns at once, or when a paused run is resumed, or with the reason
+// why the run must stop.
+func (r *running) wait(ctx context.Context) error {
+	for {
+		r.mu.Lock()
+		resume := r.resume
+		r.mu.Unlock()
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if resume == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-resume:
+		}
+	}
+}
+
+// pause makes the run wait at its next step, or go on.
+func (r *running) pause(on bool) {
+	r.update(func(run *Run) {
+		switch {
+		case on && r.resume == nil:
+			r.resume = make(chan struct{})
+		case !on && r.resume != nil:
+			close(r.resume)
+			r.resume = nil
+		}
+		run.Paused = on
+	})
+}
+
+// row is the run as the journal keeps it.
+func (r *running) row() store.RunRow {
+	v, _ := r.view()
+	doc, err := json.Marshal(v)
+	if err != nil {
+		doc = []byte("{}")
+	}
+	return store.RunRow{
+		ID: v.ID, Kind: string(v.Kind), Outcome: string(v.Outcome),
+		Started: store.Micros(v.Started), Finished: store.Micros(v.Finished), Doc: doc,
+	}
+}
+
+func runOf(r store.RunRow) Run {
+	var run Run
+	_ = json.Unmarshal(r.Doc, &run) // what a newer version wrote is shown as far as it is understood
+	run.ID, run.Kind, run.Outcome = r.ID, Kind(r.Kind), RunOutcome(r.Outcome)
+	return run
+}
+
+// overlay holds, in a dry run, the rows that a real run would have written to
+// the mirror.
+type overlay struct{ rows map[string]store.MirrorRow }
+
+// merge yields the overlay's rows beside, and in place of, the stored ones.
+func (o *overlay) merge(stored iter.Seq2[store.MirrorRow, error]) iter.Seq2[store.MirrorRow, error] {
+	return func(yield func(store.MirrorRow, error) bool) {
+		ids := make([]string, 0, len(o.rows))
+		for id := range o.rows {
+			ids = append(ids, id)
+		}
+		slices.Sort(ids)
+		for r, err := range stored {
+			if err != nil {
+				yield(r, err)
+				return
+			}
+			for len(ids) > 0 && ids[0] < r.ID {
+				if !yield(o.rows[ids[0]], nil) {
+					return
+				}
+				ids = ids[1:]
+			}
+			if len(ids) > 0 && ids[0] == r.ID {
+				r, ids = o.rows[r.ID], ids[1:]
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+		for _, id := range ids {
+			if !yield(o.rows[id], nil) {
+				return
+			}
+		}
+	}
+}
+
+// replace puts the overlay's rows with these ids in place of the stored ones.
+func (o *overlay) replace(stored []store.MirrorRow, ids []string) []store.MirrorRow {
+	stored = slices.DeleteFunc(stored, func(r store.MirrorRow) bool { _, ok := o.rows[r.ID]; return ok })
+	for _, id := range ids {
+		if r, ok := o.rows[id]; ok {
+			stored = append(stored, r)
+		}
+	}
+	slices.SortFunc(stored, func(a, b store.MirrorRow) int { return strings.Compare(a.ID, b.ID) })
+	return stored
+}
