@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosterd/rosterd/control"
+)
+
+func (t *tool) activityCommand() *cobra.Command {
+	var f control.ActivityFilter
+	var run string
+	c := command("activity [flags]", "Who did what, newest first", 0, 0, func(ctx context.Context, _ []string) error {
+		page, err := t.activity(ctx, f, run)
+		if err != nil {
+			return err
+		}
+		return t.show(page.Activity, func(w io.Writer) {
+			for i := range page.Activity {
+				fmt.Fprintln(w, plain(actionText(&page.Activity[i])+" user "+page.Activity[i].UserID))
+			}
+			if page.Next != 0 {
+				fmt.Fprintf(t.err, "there is more: rosterctl activity --before %d\n", page.Next)
+			}
+		})
+	})
+	c.Flags().StringVar(&f.User, "user", "", "only about this user: `ID|EMAIL`")
+	c.Flags().StringVar(&f.Since, "since", "", "only since this `time` (2026-11-20T00:00:00Z) or age (24h)")
+	c.Flags().Int64Var(&f.Before, "before", 0, "only entries older than this one, by `seq`")
+	c.Flags().IntVar(&f.Limit, "limit", 100, "how many at most, up to 1000")
+	c.Flags().StringVar(&run, "run", "", "only what this run did, by `id`")
+	return c
+}
+
+func (t *tool) activity(ctx context.Context, f control.ActivityFilter, run string) (control.ActivityPage, error) {
+	if run == "" {
+		return t.client.Activity(ctx, f)
+	}
+	if f.User != "" {
+		return control.ActivityPage{}, &usageError{"--run and --user exclude each other", ""}
+	}
+	id, err := parseRun(run)
+	if err != nil {
+		return control.ActivityPage{}, err
+	}
+	return t.client.RunChanges(ctx, id, f)
+}
+
+// actionText is one entry of the activity log on a line.
+func actionText(a *control.Activity) string {
+	text := fmt.Sprintf("%s  %s: %s", at(a.At), actor(a.Actor), a.Verb)
+	if a.Reason != "" {
+		text += fmt.Sprintf(" (%s)", a.Reason)
+	}
+	if fields := changed(a); fields != "" {
+		text += " " + fields
+	}
+	if a.Note != "" {
+		text += ", " + a.Note
+	}
+	if a.RunID != "" {
+		text += " [run " + a.RunID + "]"
+	}
+	return text
+}
+
+// changed names the attributes that an entry is about.
+func changed(a *control.Activity) string {
+	var fields map[string]any
+	if json.Unmarshal(a.After, &fields) != nil || len(fields) == 0 || len(fields) > 5 {
+		return ""
+	}
+	return strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
+}
+
+func (t *tool) licensesCommand() *cobra.Command {
+	return group("licenses", "Show license types, and set how many seats are purchased", t.licensesListCommand(), t.licensesSetCommand())
+}
+
+func (t *tool) licensesListCommand() *cobra.Command {
+	return command("list", "List license types and their seats", 0, 0, func(ctx context.Context, _ []string) error {
+		page, err := t.client.Licenses(ctx)
+		if err != nil {
+			return err
+		}
+		return t.show(page.Licenses, func(w io.Writer) { printLicenses(w, page.Licenses...) })
+	})
+}
+
+func printLicenses(w io.Writer, list ...control.License) {
+	table(w, "TYPE\tPURCHASED\tASSIGNED\tLEFT\tDEFAULT", func(row func(...any)) {
+		for _, l := range list {
+			given := ""
+			if l.Default {
+				given = "yes"
+			}
+			row(l.Type, l.Purchased, l.Assigned, l.Left, given)
+		}
+	})
+}
+
+func (t *tool) licensesSetCommand() *cobra.Command {
+	purchased := -1
+	c := command("set TYPE --purchased N", "Say how many seats of a type are purchased", 1, 1, func(ctx context.Context, args []string) error {
+		if purchased < 0 {
+			return &usageError{"--purchased says how many seats there are, 0 or more", ""}
+		}
+		l, err := t.client.SetLicense(ctx, args[0], purchased)
+		if err != nil {
+			return err
+		}
+		return t.show(l, func(w io.Writer) { printLicenses(w, l) })
+	})
+	c.Flags().IntVar(&purchased, "purchased", purchased, "how many seats were bought")
+	return c
+}
+
+func (t *tool) attentionCommand() *cobra.Command {
+	return group("attention", "Show and settle what only a person can decide",
+		command("list", "List what only a person can decide", 0, 0, func(ctx context.Context, _ []string) error {
+			page, err := t.client.Attention(ctx)
+			if err != nil {
+				return err
+			}
+			return t.show(page.Attention, func(w io.Writer) {
+				table(w, "ID\tKIND\tUSER\tSINCE\tDETAIL", func(row func(...any)) {
+					for _, i := range page.Attention {
+						row(i.ID, i.Kind, i.User, i.Since, i.Detail)
+					}
+				})
+			})
+		}),
+		command("resolve ID", "Settle an item; what it is about is tried again", 1, 1, func(ctx context.Context, args []string) error {
+			id, err := strconv.ParseInt(args[0], 10, 64)
+			if err != nil {
+				return &usageError{fmt.Sprintf("%q is not the id of an attention item", args[0]), "list them to see their ids: rosterctl attention list"}
+			}
+			r, err := t.client.Resolve(ctx, id)
+			if err != nil {
+				return err
+			}
+			return t.show(r, func(w io.Writer) { fmt.Fprintf(w, "item %d is settled\n", r.ID) })
+		}),
+	)
+}
