@@ -98,6 +98,9 @@ var known = []struct {
 	{dialer.ErrConflict, http.StatusConflict, CodeConflict, "read the user again and repeat"},
 	{dialer.ErrNoSeat, http.StatusConflict, CodeNoSeat, "raise the seats purchased, or deactivate someone first"},
 	{dialer.ErrProtected, http.StatusConflict, CodeProtected, ""},
+	{dialer.ErrAmbiguous, http.StatusConflict, CodeAmbiguous, "name the user by id"},
+	{dialer.ErrHold, http.StatusConflict, CodeProtected, "activate the user to end the hold"},
+	{dialer.ErrLocal, http.StatusConflict, CodeProtected, ""},
 	{dialer.ErrSalesforceOwned, http.StatusConflict, CodeSalesforce, "change it in Salesforce"},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, CodeInternal, "it took too long; try again"},
 }

@@ -56,14 +56,14 @@ func printExplanation(w io.Writer, x *control.Explanation) {
 		if i == 0 {
 			label = "Last actions"
 		}
-		fmt.Fprintf(w, "%-13s %s\n", label, plain(actionText(&a)))
+		fmt.Fprintf(w, "%-16s  %s\n", label, plain(actionText(&a)))
 	}
 }
 
 func printSource(w io.Writer, x *control.Explanation) {
 	s := x.Source
 	if s == nil {
-		fmt.Fprintf(w, "%-13s shows no such user, as last read\n", "Salesforce")
+		fmt.Fprintf(w, "%-16s  shows no such user, as last read\n", "Salesforce")
 		return
 	}
 	text := s.ID
@@ -130,14 +130,14 @@ func printDialer(w io.Writer, x *control.Explanation) {
 		if m.Held {
 			text += ", kept as it is: a Salesforce field of the rule is not visible"
 		}
-		fmt.Fprintf(w, "%-13s %s\n", label, plain(text))
+		fmt.Fprintf(w, "%-16s  %s\n", label, plain(text))
 	}
 	for i, d := range x.Diff {
 		label := ""
 		if i == 0 {
 			label = "To change"
 		}
-		fmt.Fprintf(w, "%-13s %s\n", label, plain(fmt.Sprintf("%s: %s → %s", d.Field, quote(d.Have), quote(d.Want))))
+		fmt.Fprintf(w, "%-16s  %s\n", label, plain(fmt.Sprintf("%s: %s → %s", d.Field, quote(d.Have), quote(d.Want))))
 	}
 }
 

@@ -86,7 +86,7 @@ func at(t time.Time) string {
 // line prints a label and a value, unless the value is empty.
 func line(w io.Writer, label string, v any) {
 	if s := cell(v); s != "-" {
-		fmt.Fprintf(w, "%-13s %s\n", label, s)
+		fmt.Fprintf(w, "%-16s  %s\n", label, s)
 	}
 }
 

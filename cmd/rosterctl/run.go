@@ -11,11 +11,11 @@ import (
 // printRun shows a run: how it ended first, then what it did, then what a
 // person should do.
 func printRun(w io.Writer, r *control.Run) {
-	kind := string(r.Kind) + " sync"
+	kind := kindText(r.Kind)
 	if r.DryRun {
 		kind = "dry run of a " + kind
 	}
-	fmt.Fprintf(w, "run %s, %s of %s: %s", runName(r.ID), kind, r.Org, outcomeText(r))
+	fmt.Fprintf(w, "%s: run %s, %s: %s", r.Org, runName(r.ID), kind, outcomeText(r))
 	if r.TookMS > 0 {
 		fmt.Fprintf(w, " in %s", (time.Duration(r.TookMS) * time.Millisecond).Round(10*time.Millisecond))
 	}
@@ -41,6 +41,16 @@ func printRun(w io.Writer, r *control.Run) {
 	if r.Attention > 0 {
 		fmt.Fprintf(w, "  %s for a person: rosterctl attention list\n", count(r.Attention, "new item"))
 	}
+}
+
+func kindText(k control.Kind) string {
+	switch k {
+	case "changes":
+		return "sync of changes"
+	case "user":
+		return "sync of single users"
+	}
+	return string(k) + " sync"
 }
 
 func outcomeText(r *control.Run) string {
