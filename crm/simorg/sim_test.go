@@ -185,3 +185,35 @@ func assertion(t testing.TB, key *rsa.PrivateKey, alg string, claims map[string]
 }
 
 func iso(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+
+func fixed(at time.Time) func() time.Time { return func() time.Time { return at } }
+
+// clock is a clock that tests move.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 300_000_000, time.UTC)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// tokenBody asks for a token without a server between.
+func tokenBody(t testing.TB, o *Org, v url.Values) []byte {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1/services/oauth2/token", strings.NewReader(v.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	o.Handler().ServeHTTP(w, r)
+	return w.Body.Bytes()
+}
