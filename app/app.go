@@ -18,7 +18,6 @@ import (
 	"github.com/rosterd/rosterd/config"
 	"github.com/rosterd/rosterd/control"
 	"github.com/rosterd/rosterd/crm"
-	"github.com/rosterd/rosterd/dialer"
 	"github.com/rosterd/rosterd/dialer/directory"
 	"github.com/rosterd/rosterd/metrics"
 	"github.com/rosterd/rosterd/store"
@@ -196,7 +195,7 @@ func (a *App) openOrg(ctx context.Context, c *config.Org) error {
 func (a *App) openControl() error {
 	orgs := map[string]control.Org{}
 	for _, o := range a.orgs {
-		orgs[o.name] = control.Org{Engine: o.engine, Directory: people{o.directory}}
+		orgs[o.name] = control.Org{Engine: o.engine, Directory: o.directory}
 	}
 	c := a.config.Control
 	server, err := control.New(control.Options{
@@ -235,14 +234,6 @@ func (a *App) runEngine(ctx context.Context, o *org) error {
 		}
 		wait = min(2*wait, time.Minute)
 	}
-}
-
-// people is a directory as the control API knows it.
-type people struct{ *directory.Directory }
-
-// SetPurchased sets how many seats of a license type were bought.
-func (p people) SetPurchased(ctx context.Context, licenseType string, n int, a dialer.Actor) error {
-	return p.Directory.SetPurchased(ctx, licenseType, int64(n), a)
 }
 
 // calls tells the metrics of an org's calls to Salesforce.
