@@ -30,8 +30,23 @@ type actedOn struct {
 	OfUser
 	IfMatch string `header:"If-Match" doc:"the ETag of the user that the decision was made on"`
 	Body    *struct {
-		Reason string `json:"reason,omitempty" maxLength:"500" doc:"why, for the activity log"`
+		Reason   string   `json:"reason,omitempty" maxLength:"500" doc:"why, for the activity log"`
+		Licenses []string `json:"license_types,omitempty" maxItems:"20" nullable:"false" doc:"for activate: seats to take; the default types when left out"`
 	}
+}
+
+func (a *actedOn) reason() string {
+	if a.Body == nil {
+		return ""
+	}
+	return a.Body.Reason
+}
+
+func (a *actedOn) licenses() []string {
+	if a.Body == nil {
+		return nil
+	}
+	return a.Body.Licenses
 }
 
 func (s *Server) routeUserActions() {
@@ -64,13 +79,31 @@ func (s *Server) routeUserActions() {
 	handle(s, Support, huma.Operation{
 		OperationID: "refresh-user", Method: http.MethodPost, Path: "/v1/users/{id}:refresh", Tags: []string{"users"}, DefaultStatus: http.StatusAccepted,
 		Summary: "Read one user from Salesforce and bring the dialer in step",
-	}, func(ctx context.Context, c call, in *actedOn) (*answer[Started], error) {
-		r := SyncRequest{Kind: sync.KindUser, Users: []string{in.ID}}
-		if in.Body != nil {
-			r.Reason = in.Body.Reason
-		}
-		return c.start(ctx, r)
+	}, func(ctx context.Context, c call, in *struct {
+		OfUser
+		Body *Why
+	},
+	) (*answer[Started], error) {
+		return c.start(ctx, SyncRequest{Kind: sync.KindUser, Users: []string{in.ID}, Reason: in.Body.reason()})
 	})
+}
+
+// seats are the license types of which an activation takes a seat: those asked
+// for, else the default ones. Someone who is active keeps what they have.
+func (c call) seats(ctx context.Context, u *dialer.User, asked []string) ([]string, error) {
+	if len(asked) > 0 || u.Status == dialer.StatusActive {
+		return asked, nil
+	}
+	types, err := c.Directory.Licenses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range types {
+		if l.Default && (u.SalesforceID != "" || !l.RequiresSalesforce) {
+			asked = append(asked, l.Type)
+		}
+	}
+	return asked, nil
 }
 
 // act activates or deactivates a user.
@@ -83,15 +116,14 @@ func (c call) act(ctx context.Context, in *actedOn, verb dialer.Verb) (*answer[A
 	if err != nil {
 		return nil, err
 	}
-	change := dialer.Change{
-		Verb: verb, UserID: u.ID, Reason: dialer.ReasonManual, Version: version, NoSeat: dialer.NoSeatReject, Actor: c.Actor(),
-		User: dialer.User{AdminHold: verb == dialer.VerbDeactivate}, Fields: []dialer.Field{dialer.FieldAdminHold},
-	}
+	change := dialer.Change{Verb: verb, UserID: u.ID, Note: in.reason(), Version: version, Actor: c.Actor()}
 	if verb == dialer.VerbActivate {
-		change.Reason = dialer.ReasonNone
-	}
-	if in.Body != nil {
-		change.Note = in.Body.Reason
+		change.NoSeat = dialer.NoSeatReject
+		if change.Seats, err = c.seats(ctx, &u, in.licenses()); err != nil {
+			return nil, err
+		}
+	} else {
+		change.Reason = dialer.ReasonManual
 	}
 	results := c.Directory.Apply(ctx, []dialer.Change{change})
 	if len(results) != 1 {

@@ -187,10 +187,6 @@ func post[T any](ctx context.Context, c *Client, path string, body any) (T, erro
 	return doJSON[T](ctx, c, request{method: http.MethodPost, path: path, body: body})
 }
 
-type reasonBody struct {
-	Reason string `json:"reason,omitempty"`
-}
-
 // Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
@@ -209,7 +205,7 @@ func (c *Client) Quota(ctx context.Context) (QuotaStatus, error) {
 
 // Pause stops the org's sync.
 func (c *Client) Pause(ctx context.Context, reason string) (Paused, error) {
-	return post[Paused](ctx, c, "/v1/pause", reasonBody{reason})
+	return post[Paused](ctx, c, "/v1/pause", Why{reason})
 }
 
 // Resume lets the org's sync go on.

@@ -83,7 +83,7 @@ func (c *Client) CancelRun(ctx context.Context, id int64) (Run, error) {
 
 // ApproveRun approves what a run holds, and returns the run that applies it.
 func (c *Client) ApproveRun(ctx context.Context, id int64, reason string) (Run, error) {
-	return post[Run](ctx, c, runPath(id, ":approve"), reasonBody{reason})
+	return post[Run](ctx, c, runPath(id, ":approve"), Why{reason})
 }
 
 // reopenTries is how often Watch opens a stream again before it gives up: with

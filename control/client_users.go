@@ -97,29 +97,34 @@ func (c *Client) Activity(ctx context.Context, f ActivityFilter) (ActivityPage, 
 	return get[ActivityPage](ctx, c, "/v1/activity", f.values())
 }
 
-// Activate gives a user access again. A version other than 0 must be the
-// user's still.
-func (c *Client) Activate(ctx context.Context, ref, reason string, version int64) (Acted, error) {
-	return c.act(ctx, ref, ":activate", reason, version)
+// Action says how to activate or deactivate a user.
+type Action struct {
+	Reason   string   `json:"reason,omitempty"`
+	Licenses []string `json:"license_types,omitempty"` // seats to take; nil means the default types
+	Version  int64    `json:"-"`                       // refuse if the user is not at it any more; 0 for any
 }
 
-// Deactivate ends a user's access now. A version other than 0 must be the
-// user's still.
-func (c *Client) Deactivate(ctx context.Context, ref, reason string, version int64) (Acted, error) {
-	return c.act(ctx, ref, ":deactivate", reason, version)
+// Activate gives a user access again.
+func (c *Client) Activate(ctx context.Context, ref string, a Action) (Acted, error) {
+	return c.act(ctx, ref, ":activate", a)
 }
 
-func (c *Client) act(ctx context.Context, ref, action, reason string, version int64) (Acted, error) {
-	r := request{method: http.MethodPost, path: userPath(ref, action), body: reasonBody{reason}}
-	if version != 0 {
-		r.header = http.Header{"If-Match": {strconv.Quote(strconv.FormatInt(version, 10))}}
+// Deactivate ends a user's access now.
+func (c *Client) Deactivate(ctx context.Context, ref string, a Action) (Acted, error) {
+	return c.act(ctx, ref, ":deactivate", a)
+}
+
+func (c *Client) act(ctx context.Context, ref, action string, a Action) (Acted, error) {
+	r := request{method: http.MethodPost, path: userPath(ref, action), body: a}
+	if a.Version != 0 {
+		r.header = http.Header{"If-Match": {strconv.Quote(strconv.FormatInt(a.Version, 10))}}
 	}
 	return doJSON[Acted](ctx, c, r)
 }
 
 // Refresh reads one user from Salesforce and brings the dialer in step.
 func (c *Client) Refresh(ctx context.Context, ref, reason string) (Started, error) {
-	return post[Started](ctx, c, userPath(ref, ":refresh"), reasonBody{reason})
+	return post[Started](ctx, c, userPath(ref, ":refresh"), Why{reason})
 }
 
 // Add adds Salesforce users to the dialer.
@@ -133,9 +138,9 @@ func (c *Client) Licenses(ctx context.Context) (LicensePage, error) {
 }
 
 // SetLicense says how many seats of a type are purchased.
-func (c *Client) SetLicense(ctx context.Context, licenseType string, purchased int) (License, error) {
+func (c *Client) SetLicense(ctx context.Context, licenseType string, purchased int64) (License, error) {
 	return doJSON[License](ctx, c, request{
-		method: http.MethodPatch, path: "/v1/licenses/" + url.PathEscape(licenseType), body: map[string]int{"purchased": purchased},
+		method: http.MethodPatch, path: "/v1/licenses/" + url.PathEscape(licenseType), body: map[string]int64{"purchased": purchased},
 	})
 }
 

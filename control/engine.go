@@ -55,6 +55,6 @@ type Directory interface {
 	List(ctx context.Context, q dialer.Query) (users []dialer.User, next string, err error)
 	Apply(ctx context.Context, changes []dialer.Change) []dialer.Result
 	Licenses(ctx context.Context) ([]dialer.License, error)
-	SetPurchased(ctx context.Context, licenseType string, n int, a dialer.Actor) error
+	SetPurchased(ctx context.Context, licenseType string, purchased int64, a dialer.Actor) error
 	Activity(ctx context.Context, q dialer.ActivityQuery) ([]dialer.Activity, error)
 }

@@ -43,32 +43,32 @@ func setLicense(ctx context.Context, c call, in *struct {
 	InOrg
 	Type string `path:"type" maxLength:"100"`
 	Body struct {
-		Purchased int `json:"purchased" minimum:"0" maximum:"10000000"`
+		Purchased int64 `json:"purchased" minimum:"0" maximum:"10000000"`
 	}
 },
 ) (*answer[dialer.License], error) {
-	if err := c.Directory.SetPurchased(ctx, in.Type, in.Body.Purchased, c.Actor()); err != nil {
-		return nil, licenseError(in.Type, err)
-	}
-	list, err := c.Directory.Licenses(ctx)
-	if err != nil {
+	if _, err := c.license(ctx, in.Type); err != nil {
 		return nil, err
 	}
-	for _, l := range list {
-		if l.Type == in.Type {
-			return &answer[dialer.License]{l}, nil
-		}
+	if err := c.Directory.SetPurchased(ctx, in.Type, in.Body.Purchased, c.Actor()); err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("read license type %s back: it is gone", in.Type)
+	l, err := c.license(ctx, in.Type)
+	return &answer[dialer.License]{l}, err
 }
 
-// licenseError names the license type where the directory says only that
-// something was not found.
-func licenseError(name string, err error) error {
-	if problemOf(err).Code != CodeNotFound {
-		return err
+func (c call) license(ctx context.Context, name string) (dialer.License, error) {
+	list, err := c.Directory.Licenses(ctx)
+	if err != nil {
+		return dialer.License{}, err
 	}
-	return newProblem(http.StatusNotFound, CodeNotFound, fmt.Sprintf("there is no license type %q", name), "list the licenses to see the types; a new one is added in the configuration")
+	for _, l := range list {
+		if l.Type == name {
+			return l, nil
+		}
+	}
+	return dialer.License{}, newProblem(http.StatusNotFound, CodeNotFound, fmt.Sprintf("there is no license type %q", name),
+		"list the licenses to see the types; a new one is added in the configuration")
 }
 
 func (s *Server) routeAttention() {

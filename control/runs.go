@@ -105,16 +105,10 @@ func (s *Server) routeRunActions() {
 		Summary: "Approve what a run holds", Description: "Starts a run that applies it, which is the answer.",
 	}, func(ctx context.Context, c call, in *struct {
 		OfRun
-		Body *struct {
-			Reason string `json:"reason,omitempty" maxLength:"500" doc:"why, for the journal"`
-		}
+		Body *Why
 	},
 	) (*answer[sync.Run], error) {
-		reason := ""
-		if in.Body != nil {
-			reason = in.Body.Reason
-		}
-		run, err := c.Engine.Approve(ctx, in.ID, c.Actor(), reason)
+		run, err := c.Engine.Approve(ctx, in.ID, c.Actor(), in.Body.reason())
 		return &answer[sync.Run]{run}, err
 	})
 }

@@ -34,19 +34,16 @@ type Checks struct {
 	Checks []sync.CheckResult `json:"checks" nullable:"false"`
 }
 
-// reasoned is a request that may say why.
-type reasoned struct {
-	InOrg
-	Body *struct {
-		Reason string `json:"reason,omitempty" maxLength:"500" doc:"why, for the journal"`
-	}
+// Why is a request that may say why.
+type Why struct {
+	Reason string `json:"reason,omitempty" maxLength:"500" doc:"why, for the journal"`
 }
 
-func (r *reasoned) reason() string {
-	if r.Body == nil {
+func (w *Why) reason() string {
+	if w == nil {
 		return ""
 	}
-	return r.Body.Reason
+	return w.Reason
 }
 
 type answer[T any] struct{ Body T }
@@ -70,8 +67,12 @@ func (s *Server) routeStatus() {
 	handle(s, Admin, huma.Operation{
 		OperationID: "pause", Method: http.MethodPost, Path: "/v1/pause", Tags: []string{"daemon"},
 		Summary: "Stop the org's sync until it is resumed", Description: "Deactivations that are due go on.",
-	}, func(ctx context.Context, c call, in *reasoned) (*answer[Paused], error) {
-		err := c.Engine.Pause(ctx, c.Actor(), in.reason())
+	}, func(ctx context.Context, c call, in *struct {
+		InOrg
+		Body *Why
+	},
+	) (*answer[Paused], error) {
+		err := c.Engine.Pause(ctx, c.Actor(), in.Body.reason())
 		return &answer[Paused]{Paused{c.name, true}}, err
 	})
 	handle(s, Admin, huma.Operation{

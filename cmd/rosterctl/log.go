@@ -108,7 +108,7 @@ func printLicenses(w io.Writer, list ...control.License) {
 }
 
 func (t *tool) licensesSetCommand() *cobra.Command {
-	purchased := -1
+	purchased := int64(-1)
 	c := command("set TYPE --purchased N", "Say how many seats of a type are purchased", 1, 1, func(ctx context.Context, args []string) error {
 		if purchased < 0 {
 			return &usageError{"--purchased says how many seats there are, 0 or more", ""}
@@ -119,7 +119,7 @@ func (t *tool) licensesSetCommand() *cobra.Command {
 		}
 		return t.show(l, func(w io.Writer) { printLicenses(w, l) })
 	})
-	c.Flags().IntVar(&purchased, "purchased", purchased, "how many seats were bought")
+	c.Flags().Int64Var(&purchased, "purchased", purchased, "how many seats were bought")
 	return c
 }
 

@@ -146,11 +146,10 @@ func printUser(w io.Writer, u *control.User) {
 	line(w, "version", u.Version)
 }
 
-func (t *tool) actCommand(name, short string, f func(*control.Client, context.Context, string, string, int64) (control.Acted, error)) *cobra.Command {
-	var reason string
-	var version int64
-	c := command(name+" ID [--reason TEXT] [--version N]", short, 1, 1, func(ctx context.Context, args []string) error {
-		a, err := f(t.client, ctx, args[0], reason, version)
+func (t *tool) actCommand(name, short string, f func(*control.Client, context.Context, string, control.Action) (control.Acted, error)) *cobra.Command {
+	var how control.Action
+	c := command(name+" ID [flags]", short, 1, 1, func(ctx context.Context, args []string) error {
+		a, err := f(t.client, ctx, args[0], how)
 		if err != nil {
 			return err
 		}
@@ -165,8 +164,11 @@ func (t *tool) actCommand(name, short string, f func(*control.Client, context.Co
 			}
 		})
 	})
-	c.Flags().StringVar(&reason, "reason", "", "why, for the activity log")
-	c.Flags().Int64Var(&version, "version", 0, "refuse if the user is not at this version any more")
+	c.Flags().StringVar(&how.Reason, "reason", "", "why, for the activity log")
+	c.Flags().Int64Var(&how.Version, "version", 0, "refuse if the user is not at this version any more")
+	if name == "activate" {
+		c.Flags().StringArrayVar(&how.Licenses, "license", nil, "take a seat of this `type` instead of the default ones; may be repeated")
+	}
 	return c
 }
 

@@ -109,30 +109,38 @@ func (d *Directory) applyLocked(c dialer.Change) (dialer.Outcome, int64, error) 
 	if c.Actor.Name == "" {
 		panic("a change without an actor")
 	}
-	i := slices.IndexFunc(d.users, func(u dialer.User) bool { return u.ID == c.UserID })
+	i := slices.IndexFunc(d.users, func(u dialer.User) bool { return u.ID == c.UserID && u.Status != dialer.StatusDeleted })
 	if i < 0 {
 		return dialer.Refused, 0, dialer.ErrNotFound
 	}
 	u := &d.users[i]
-	switch {
-	case c.Version != 0 && c.Version != u.Version:
-		return dialer.Refused, u.Version, dialer.ErrConflict
-	case c.Verb == dialer.VerbActivate && u.Status == dialer.StatusActive,
-		c.Verb == dialer.VerbDeactivate && u.Status == dialer.StatusInactive:
-		return dialer.Unchanged, u.Version, nil
-	case c.Verb == dialer.VerbActivate:
-		if d.licenses[0].Purchased <= d.assignedLocked() {
+	next := *u
+	switch c.Verb {
+	case dialer.VerbActivate:
+		for _, kind := range c.Seats {
+			if kind != d.licenses[0].Type {
+				return dialer.Refused, u.Version, &dialer.InvalidError{Field: dialer.FieldLicenses, Rule: "must be license types of the org"}
+			}
+			if !slices.Contains(u.LicenseTypes, kind) {
+				next.LicenseTypes = []string{kind}
+			}
+		}
+		if len(next.LicenseTypes) > len(u.LicenseTypes) && d.licenses[0].Purchased <= d.assignedLocked() {
 			return dialer.Refused, u.Version, fmt.Errorf("activate: %w", dialer.ErrNoSeat)
 		}
-		u.Status, u.StatusReason, u.LicenseTypes = dialer.StatusActive, "", []string{"powerdialer"}
-	case c.Verb == dialer.VerbDeactivate:
-		u.Status, u.StatusReason, u.LicenseTypes = dialer.StatusInactive, c.Reason, nil
+		next.Status, next.StatusReason, next.AdminHold = dialer.StatusActive, dialer.ReasonNone, false
+	case dialer.VerbDeactivate:
+		next.Status, next.StatusReason, next.LicenseTypes, next.AdminHold = dialer.StatusInactive, c.Reason, nil, true
 	default:
 		return dialer.Refused, u.Version, fmt.Errorf("this directory does not %s", c.Verb)
 	}
-	for _, f := range c.Fields {
-		f.Copy(u, &c.User)
+	if next.Status == u.Status && next.StatusReason == u.StatusReason && next.AdminHold == u.AdminHold && slices.Equal(next.LicenseTypes, u.LicenseTypes) {
+		return dialer.Unchanged, u.Version, nil
 	}
+	if c.Version != 0 && c.Version != u.Version {
+		return dialer.Refused, u.Version, dialer.ErrConflict
+	}
+	*u = next
 	u.Version++
 	d.log = append(d.log, dialer.Activity{
 		Seq: int64(len(d.log) + 1), At: Start(), Actor: c.Actor, UserID: u.ID, SalesforceID: u.SalesforceID, Verb: c.Verb,
@@ -177,13 +185,13 @@ func (d *Directory) Licenses(context.Context) ([]dialer.License, error) {
 }
 
 // SetPurchased says how many seats there are.
-func (d *Directory) SetPurchased(_ context.Context, licenseType string, n int, _ dialer.Actor) error {
+func (d *Directory) SetPurchased(_ context.Context, licenseType string, purchased int64, _ dialer.Actor) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if licenseType != d.licenses[0].Type {
-		return fmt.Errorf("license type %s: %w", licenseType, dialer.ErrNotFound)
+		return fmt.Errorf("set seats of %s: %w", licenseType, &dialer.InvalidError{Field: dialer.FieldLicenses, Rule: "must be license types of the org"})
 	}
-	d.licenses[0].Purchased = int64(n)
+	d.licenses[0].Purchased = purchased
 	return nil
 }
 
