@@ -32,10 +32,9 @@ var oauthCode = regexp.MustCompile(`^[a-z_]{1,64}$`)
 // request is one call, before it has a host or a token.
 type request struct {
 	op     string
-	method string // empty for GET
 	path   string
 	query  string // encoded
-	body   []byte // JSON
+	body   []byte // JSON, of a POST; nil for a GET
 	header map[string]string
 	open   bool   // needs no token and is not counted
 	host   string // scheme and host of an open one

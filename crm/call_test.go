@@ -48,7 +48,9 @@ func TestOneFault(t *testing.T) {
 		{"object", answer(404, `{"message":"The requested resource does not exist","errorCode":"NOT_FOUND"}`), "404 NOT_FOUND: The", 1},
 		{"xml", answer(500, `<?xml version="1.0"?><Errors><Error><errorCode>API_DISABLED_FOR_ORG</errorCode></Error></Errors>`), "500 API_DISABLED_FOR_ORG", 1},
 		{"code that is none", answer(400, `[{"message":"m","errorCode":"jane@example.com"}]`), "salesforce answered 400", 1},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example.com/", 302) }, "salesforce answered 302", 1},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.example.com/", http.StatusFound)
+		}, "salesforce answered 302", 1},
 		{"page instead of json", answer(200, html), "", 2},
 		{"empty", answer(200, ""), "", 2},
 		{"cut short", answer(200, goodCount[:20]), "", 2},

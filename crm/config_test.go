@@ -139,8 +139,8 @@ func TestSecretsNeverPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "a", cfg.ClientSecret, "b", cfg.PrivateKey, "c", cfg, "d", &cfg)
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "a", cfg.ClientSecret, "b", cfg.PrivateKey, "c", cfg, "d", &cfg)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "org", cfg.ClientSecret, "run", cfg.PrivateKey, "user", cfg, "verb", &cfg)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "org", cfg.ClientSecret, "run", cfg.PrivateKey, "user", cfg, "verb", &cfg)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		fmt.Fprintf(&log, verb, cfg)
 		fmt.Fprintf(&log, verb, Session{Token: "hush"})

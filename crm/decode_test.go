@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -203,14 +205,14 @@ func FuzzDecodePage(f *testing.F) {
 }
 
 // benchPage is a page of n users with every standard field.
-func benchPage(n int) []byte {
+func benchPage(n, from int) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `{"totalSize":%d,"done":true,"records":[`, n)
 	for i := range n {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		id, _ := ParseID(fmt.Sprintf("0055f%010d", i))
+		id, _ := ParseID(fmt.Sprintf("0055f%010d", from+i)) // it is well formed
 		fmt.Fprintf(&b, `{"attributes":{"type":"User","url":"/services/data/v66.0/sobjects/User/%[1]s"},"Id":"%[1]s",`+
 			`"Username":"rep%[2]d@example.com","Email":"rep%[2]d@example.com","FirstName":"First%[2]d","LastName":"Last%[2]d","Name":"First%[2]d Last%[2]d","Alias":"rep%[2]d",`+
 			`"IsActive":true,"UserType":"Standard","ProfileId":"00e5f000000Abc1AAC","Profile":{"attributes":{"type":"Profile","url":"/x"},"Name":"Sales %[3]d","UserLicense":{"attributes":{"type":"UserLicense","url":"/x"},"Name":"Salesforce"}},`+
@@ -224,9 +226,63 @@ func benchPage(n int) []byte {
 	return b.Bytes()
 }
 
+// TestSnapshotMemoryIsFlat reads 160,000 users from two pages that come in turn.
+func TestSnapshotMemoryIsFlat(t *testing.T) {
+	const pages = 80
+	undone := bytes.Replace(benchPage(maxPage, 0), []byte(`"totalSize":2000,"done":true`), []byte(`"totalSize":2001,"done":false`), 1)
+	bodies := [][]byte{undone, bytes.ReplaceAll(undone, []byte(`"Id":"0055f0`), []byte(`"Id":"0055f1`)), benchPage(1, maxPage)}
+	served := 0
+	base := roundTrip(func(r *http.Request) (*http.Response, error) {
+		header := map[string]string{"Date": "Fri, 05 Mar 2021 00:00:00 GMT"}
+		switch {
+		case r.URL.Path == tokenPath:
+			return reply(200, header, `{"access_token":"t","instance_url":"https://acme.my.salesforce.com","id":"https://login.salesforce.com/id/`+testOrg+"/"+testUser+`"}`), nil
+		case strings.Contains(r.URL.RawQuery, "COUNT"):
+			return reply(200, header, `{"totalSize":7,"done":true,"records":[]}`), nil
+		}
+		body := bodies[served%2]
+		if served++; served > pages {
+			body = bodies[2]
+		}
+		resp := reply(200, header, "")
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+		return resp, nil
+	})
+	c, err := New(Config{LoginURL: "https://login.salesforce.com", ClientID: "key", Username: "sync@example.com", PrivateKey: testKey()}, Options{Transport: base, RatePerSecond: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var least, most uint64
+	n := 0
+	for page, err := range c.SnapshotPages(t.Context(), nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n++; n%20 == 0 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			if least == 0 {
+				least = m.HeapAlloc
+			}
+			most = max(most, m.HeapAlloc)
+		}
+		if page.Last && page.Cursor.Seen != pages*maxPage+1 {
+			t.Errorf("saw %d", page.Cursor.Seen)
+		}
+	}
+	if n != pages+1 {
+		t.Errorf("got %d pages", n)
+	}
+	// The 120,000 users between the first look and the last would be over 100 MB.
+	if most > least+20<<20 {
+		t.Errorf("the heap grew from %d to %d bytes", least, most)
+	}
+}
+
 // BenchmarkDecodePage compares the decoder with the ways not taken.
 func BenchmarkDecodePage(b *testing.B) {
-	page := benchPage(maxPage)
+	page := benchPage(maxPage, 0)
 	b.Run("crm", func(b *testing.B) {
 		d := testDecoder(b, nil)
 		var buf []User

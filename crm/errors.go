@@ -127,7 +127,7 @@ var codeRetryable = map[string]bool{
 
 var codeHint = map[string]string{
 	codeRequestLimit:            "raise the org's API allocation, lower what other apps use, or wait: the allocation rolls over 24 hours",
-	"INVALID_FIELD":             "give the integration user Read on the field, or stop using it",
+	"INVALID_FIELD":             "give the integration user Read on the field (on Profile and UserRole: \"View Setup and Configuration\"), or stop using it",
 	"INVALID_TYPE":              "give the integration user a permission set that reads this object",
 	"MALFORMED_QUERY":           "correct the prefilter: it must be a SOQL condition on User",
 	"INVALID_SESSION_ID":        "give the integration user \"API Enabled\" and the connected app the scope \"api\"",

@@ -53,7 +53,7 @@ func (c *Client) frozen(ctx context.Context, yield func(ID, error) bool) error {
 		if after != "" {
 			where += " AND Id > " + Quote(after)
 		}
-		limit := c.opts.PageSize + 1
+		limit := limitOf(c.opts.PageSize)
 		soql := "SELECT Id, UserId FROM UserLogin WHERE " + where + " ORDER BY Id LIMIT " + strconv.Itoa(limit)
 		rows, undone, err := records[login](ctx, c, opFrozen, soql, c.opts.PageSize)
 		if err != nil {

@@ -40,7 +40,7 @@ type fetched struct {
 // page and says "not done" when there is more, so that a read whose last page is just
 // full needs no empty page after it. The locator that comes with it is let go.
 func (c *Client) fetch(ctx context.Context, d *decoder, op, where, order string, size int, buf []User) (fetched, error) {
-	limit := size + 1
+	limit := limitOf(size)
 	soql := "SELECT " + d.sel.list + " FROM User"
 	if where != "" {
 		soql += " WHERE " + where
@@ -55,6 +55,15 @@ func (c *Client) fetch(ctx context.Context, d *decoder, op, where, order string,
 	})
 	p.date = date
 	return p, err
+}
+
+// limitOf is what to ask for to get a page of size rows and a sign of more. Below the
+// smallest batch that Salesforce sends, the sign is a full page.
+func limitOf(size int) int {
+	if size < minPage {
+		return size
+	}
+	return size + 1
 }
 
 // count asks for the number of rows of object that meet where.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -428,33 +427,6 @@ func TestWar23LimitHeader(t *testing.T) {
 	must(t, err)
 	if used, _ := w.org.Usage(); limits.DailyAPIRequests.Max != 5000 || 5000-limits.DailyAPIRequests.Remaining < used-1 {
 		t.Errorf("got %+v after %d calls", limits.DailyAPIRequests, used)
-	}
-}
-
-// TestSnapshotMemoryIsFlat reads an org fifty times the size of a page.
-func TestSnapshotMemoryIsFlat(t *testing.T) {
-	w := newWorld(t, simorg.Options{Users: 100_000, Plain: true}, Options{}, standard)
-	fields := w.fields(t)
-	var least, most uint64
-	n := 0
-	for page, err := range w.SnapshotPages(t.Context(), fields) {
-		must(t, err)
-		if n++; n%10 == 0 {
-			runtime.GC()
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			if least == 0 {
-				least = m.HeapAlloc
-			}
-			most = max(most, m.HeapAlloc)
-		}
-		if page.Last && page.Cursor.Seen != 100_001 {
-			t.Errorf("saw %d", page.Cursor.Seen)
-		}
-	}
-	// 80,000 users kept would be over 60 MB.
-	if most > least+16<<20 {
-		t.Errorf("the heap grew from %d to %d bytes", least, most)
 	}
 }
 

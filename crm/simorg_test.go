@@ -211,25 +211,51 @@ func TestWar01HalfReadDirectory(t *testing.T) {
 	}
 	for _, e := range effects {
 		t.Run(e.String(), func(t *testing.T) {
-			w := newWorld(t, simorg.Options{Users: 999, Plain: true}, Options{PageSize: 250, MaxRetries: 1}, standard)
+			w := newWorld(t, simorg.Options{Users: 199, Plain: true}, Options{PageSize: 50, MaxRetries: 1}, standard, bySecret)
 			fields := w.fields(t)
-			for call := 1; call <= 5; call++ {
-				c := w.connect(t, Options{PageSize: 250, MaxRetries: 1}, standard)
+			for call := 1; call <= 6; call++ {
+				c := w.connect(t, Options{PageSize: 50, MaxRetries: 1}, standard, bySecret)
 				remove := w.org.Faults().Add(simorg.Rule{Endpoint: simorg.Query, From: call, Effect: e})
 				got, err := ids(c.Snapshot(t.Context(), fields))
 				if err == nil {
 					t.Fatalf("call %d: the snapshot is called complete with %d users", call, len(got))
 				}
-				if want := max(0, call-2) * 250; len(got) != want {
+				if want := max(0, call-2) * 50; len(got) != want {
 					t.Errorf("call %d: got %d users before the error, want %d", call, len(got), want)
 				}
 				remove()
-				c = w.connect(t, Options{PageSize: 250}, standard)
-				if got, err := ids(c.Snapshot(t.Context(), fields)); err != nil || len(got) != 1000 {
+				c = w.connect(t, Options{PageSize: 50}, standard, bySecret)
+				if got, err := ids(c.Snapshot(t.Context(), fields)); err != nil || len(got) != 200 {
 					t.Fatalf("call %d: the next snapshot gave %d, %v", call, len(got), err)
 				}
 			}
 		})
+	}
+}
+
+// TestWar04RateLimitedMeansGone: the allocation is spent, or too much runs at once, at
+// every call in turn. It is flow control, told apart from everything else.
+func TestWar04RateLimitedMeansGone(t *testing.T) {
+	w := newWorld(t, simorg.Options{Users: 199, Plain: true}, Options{PageSize: 50}, standard)
+	fields, someone := w.fields(t), slices.Sorted(maps.Keys(w.all(nil)))[:3]
+	logins := w.org.Calls()["token"]
+	for call := 1; call <= 6; call++ {
+		remove := w.org.Faults().Add(simorg.Rule{Endpoint: simorg.Query, From: call, Effect: simorg.Effect{Kind: simorg.QuotaExceeded}})
+		if _, err := ids(w.Snapshot(t.Context(), fields)); !errors.Is(err, ErrQuota) {
+			t.Errorf("snapshot, call %d: got %v, want ErrQuota", call, err)
+		}
+		remove()
+	}
+	w.org.Faults().On(simorg.Query, 0, simorg.Effect{Kind: simorg.QuotaExceeded})
+	changed, mark := w.ChangedSince(t.Context(), fields, Watermark{Upper: time.Now()})
+	if _, err := ids(changed); !errors.Is(err, ErrQuota) || mark().Until != (time.Time{}) {
+		t.Errorf("changes: got %v, %+v; want ErrQuota and the old watermark", err, mark())
+	}
+	if got, err := ids(w.ByID(t.Context(), fields, someone)); !errors.Is(err, ErrQuota) || len(got) != 0 {
+		t.Errorf("by id: got %v, %v; want ErrQuota and nobody", got, err)
+	}
+	if got := w.org.Calls()["token"]; got != logins {
+		t.Errorf("a 403 led to %d logins", got-logins)
 	}
 }
 
@@ -240,10 +266,10 @@ func TestSnapshotSurvives(t *testing.T) {
 		simorg.Throttled, simorg.ExpireSessions, simorg.Unauthorized, simorg.ShortPage, simorg.ExpireLocators,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
-			w := newWorld(t, simorg.Options{Users: 999, Plain: true}, Options{PageSize: 250}, standard)
+			w := newWorld(t, simorg.Options{Users: 199, Plain: true}, Options{PageSize: 50}, standard, bySecret)
 			fields := w.fields(t)
-			for call := 1; call <= 5; call++ {
-				remove := w.org.Faults().Add(simorg.Rule{Endpoint: simorg.Query, From: call, Times: 1, Effect: simorg.Effect{Kind: kind, N: 100}})
+			for call := 1; call <= 6; call++ {
+				remove := w.org.Faults().Add(simorg.Rule{Endpoint: simorg.Query, From: call, Times: 1, Effect: simorg.Effect{Kind: kind, N: 20}})
 				got, err := ids(w.Snapshot(t.Context(), fields))
 				remove()
 				if err != nil {

@@ -108,10 +108,7 @@ func TestClientCredentials(t *testing.T) {
 }
 
 func TestExpiredSessionIsRenewedOnce(t *testing.T) {
-	var f *fake
-	f = newFake(t, func(w http.ResponseWriter, r *http.Request) {
-		expiring(func(token string) bool { return token == "t2" })(w, r)
-	})
+	f := newFake(t, expiring(func(token string) bool { return token == "t2" }))
 	c := f.client(t, Options{})
 	var wg sync.WaitGroup
 	for range 20 {
