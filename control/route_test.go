@@ -1,0 +1,157 @@
+package control
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A route is an operation of the API, with a request that fits it.
+type route struct {
+	need         Role
+	method, path string
+	body         string
+}
+
+// routes is who may do what. It is written out here a second time on purpose.
+func routes() map[string]route {
+	return map[string]route{
+		"status":            {Viewer, "GET", "/v1/status", ""},
+		"me":                {Viewer, "GET", "/v1/me", ""},
+		"quota":             {Viewer, "GET", "/v1/quota", ""},
+		"pause":             {Admin, "POST", "/v1/pause", `{"reason":"maintenance"}`},
+		"resume":            {Admin, "POST", "/v1/resume", ""},
+		"doctor":            {Support, "GET", "/v1/doctor", ""},
+		"sync":              {Support, "POST", "/v1/sync", `{"reason":"CASE-1"}`},
+		"preflight":         {Viewer, "POST", "/v1/sync:preflight", `{"kind":"full"}`},
+		"runs":              {Viewer, "GET", "/v1/runs", ""},
+		"run":               {Viewer, "GET", "/v1/runs/{id}", ""},
+		"run-changes":       {Viewer, "GET", "/v1/runs/{id}/changes", ""},
+		"run-events":        {Viewer, "GET", "/v1/runs/{id}/events", ""},
+		"pause-run":         {Support, "POST", "/v1/runs/{id}:pause", ""},
+		"resume-run":        {Support, "POST", "/v1/runs/{id}:resume", ""},
+		"cancel-run":        {Support, "POST", "/v1/runs/{id}:cancel", ""},
+		"approve-run":       {Admin, "POST", "/v1/runs/{id}:approve", ""},
+		"users":             {Viewer, "GET", "/v1/users", ""},
+		"add-users":         {Manager, "POST", "/v1/users:add", `{"users":["new@example.com"]}`},
+		"user":              {Viewer, "GET", "/v1/users/{id}", ""},
+		"explain-user":      {Viewer, "GET", "/v1/users/{id}/explain", ""},
+		"user-activity":     {Viewer, "GET", "/v1/users/{id}/activity", ""},
+		"activate-user":     {Manager, "POST", "/v1/users/{id}:activate", ""},
+		"deactivate-user":   {Manager, "POST", "/v1/users/{id}:deactivate", ""},
+		"refresh-user":      {Support, "POST", "/v1/users/{id}:refresh", ""},
+		"licenses":          {Viewer, "GET", "/v1/licenses", ""},
+		"set-license":       {Admin, "PATCH", "/v1/licenses/{type}", `{"purchased":4}`},
+		"attention":         {Viewer, "GET", "/v1/attention", ""},
+		"resolve-attention": {Manager, "POST", "/v1/attention/{id}:resolve", ""},
+		"activity":          {Viewer, "GET", "/v1/activity", ""},
+	}
+}
+
+type described struct {
+	OperationID string `json:"operationId"`
+	Summary     string `json:"summary"`
+	Security    []any  `json:"security"`
+	Responses   map[string]any
+}
+
+func TestEveryRouteIsDescribed(t *testing.T) {
+	s := newTestServer(t)
+	text, err := s.OpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Paths map[string]map[string]described
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	got, want := map[string]string{}, map[string]string{}
+	for path, methods := range doc.Paths {
+		for method, op := range methods {
+			got[op.OperationID] = strings.ToUpper(method) + " " + path
+			if op.Summary == "" || len(op.Security) != 1 || op.Responses["default"] == nil {
+				t.Errorf("%s %s: needs a summary, its security and what a refusal looks like", method, path)
+			}
+		}
+	}
+	for id, r := range routes() {
+		want[id] = r.method + " " + r.path
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("described are (-got +want):\n%s", diff)
+	}
+	if registered := slices.Sorted(maps.Keys(s.needs)); !slices.Equal(registered, slices.Sorted(maps.Keys(want))) {
+		t.Errorf("registered are %v", registered)
+	}
+}
+
+func TestEveryRouteForEveryRole(t *testing.T) {
+	for id, r := range routes() {
+		for _, role := range append(Roles(), "") {
+			t.Run(id+" as "+string(role), func(t *testing.T) {
+				s, _ := newTestWorld(t)
+				if id == "approve-run" || strings.HasSuffix(id, "-run") || strings.HasPrefix(id, "run-") || id == "run" {
+					ask(t, s, Admin, "POST", "/v1/sync", `{}`)
+				}
+				id := map[string]string{"/v1/runs": "1", "/v1/users": "rep1@example.com", "/v1/attention": "7"}[strings.Split(r.path, "/{")[0]]
+				path := strings.NewReplacer("{id}", id, "{type}", "powerdialer").Replace(r.path)
+				got := ask(t, s, role, r.method, path, r.body)
+				switch {
+				case role == "":
+					refused(t, got, 401, CodeUnauthorized)
+				case !role.May(r.need):
+					p := refused(t, got, 403, CodeForbidden)
+					if !strings.Contains(p.Message, "role "+string(r.need)) || p.Hint == "" {
+						t.Errorf("a refusal must say which role is needed: %s", got.body)
+					}
+				case got.status == 401 || got.status == 403 || got.status == 404 || got.status == 422 || got.status >= 500:
+					t.Errorf("answered %d: %s", got.status, got.body)
+				}
+			})
+		}
+	}
+}
+
+func TestRoles(t *testing.T) {
+	for i, have := range Roles() {
+		for j, need := range Roles() {
+			if got, want := have.May(need), i >= j; got != want {
+				t.Errorf("%s.May(%s) = %t, want %t", have, need, got, want)
+			}
+		}
+		if have.May("god") || Role("god").May(have) || Role("").May(have) {
+			t.Errorf("a role that there is not may or needs nothing")
+		}
+	}
+	if _, err := ParseRole("root"); err == nil {
+		t.Error("root is no role")
+	}
+}
+
+func TestWhoMayAskForWhichRun(t *testing.T) {
+	for _, tc := range []struct {
+		role Role
+		body string
+		want int
+	}{
+		{Support, `{"kind":"full"}`, 422}, // a reason is needed
+		{Support, `{"kind":"full","reason":"CASE-1"}`, 202},
+		{Support, `{"kind":"full","dry_run":true}`, 202},
+		{Support, `{"kind":"user","users":["rep1@example.com"]}`, 202},
+		{Support, `{"override":true,"reason":"CASE-1"}`, 403},
+		{Manager, `{"kind":"full"}`, 202},
+		{Manager, `{"override":true,"reason":"CASE-1"}`, 403},
+		{Admin, `{"override":true,"reason":"CASE-1"}`, 202},
+		{Admin, `{}`, 202},
+	} {
+		if got := ask(t, newTestServer(t), tc.role, "POST", "/v1/sync", tc.body); got.status != tc.want {
+			t.Errorf("%s %s: got %d, want %d", tc.role, tc.body, got.status, tc.want)
+		}
+	}
+}
