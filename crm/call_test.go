@@ -373,3 +373,35 @@ func TestNow(t *testing.T) {
 		t.Errorf("Now() = %v: a proxy's error page set the clock", got)
 	}
 }
+
+func TestDescribeIsReadInFullNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var since []string
+		base := roundTrip(func(r *http.Request) (*http.Response, error) {
+			header := map[string]string{"Last-Modified": "Fri, 05 Mar 2021 00:00:00 GMT"}
+			if r.URL.Path == tokenPath {
+				return reply(200, header, `{"access_token":"t","instance_url":"https://acme.my.salesforce.com","id":"https://login.salesforce.com/id/`+testOrg+"/"+testUser+`"}`), nil
+			}
+			since = append(since, r.Header.Get("If-Modified-Since"))
+			if since[len(since)-1] != "" {
+				return reply(304, header, ""), nil
+			}
+			return reply(200, header, `{"name":"User","fields":[{"name":"Id"},{"name":"Username"},{"name":"Email"},{"name":"IsActive"},{"name":"UserType"},{"name":"SystemModstamp"}]}`), nil
+		})
+		c, err := New(Config{LoginURL: "https://login.salesforce.com", ClientID: "key", Username: "sync@example.com", PrivateKey: testKey()}, Options{Transport: base})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			f, err := c.Describe(t.Context())
+			if err != nil || len(f.Select) != 6 {
+				t.Fatalf("got %v, %v", f.Select, err)
+			}
+			time.Sleep(3 * time.Hour)
+		}
+		// At 0 h in full, at 3 and 6 h on condition, at 9 h in full.
+		if got := strings.Join(since, "|"); got != "|Fri, 05 Mar 2021 00:00:00 GMT|Fri, 05 Mar 2021 00:00:00 GMT|" {
+			t.Errorf("If-Modified-Since was %q", got)
+		}
+	})
+}

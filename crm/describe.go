@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -22,7 +23,12 @@ type Fields struct {
 type describeCache struct {
 	fields Fields
 	since  string
+	at     time.Time // when it was read in full
 }
+
+// describeAge is after how long a describe is read in full though Salesforce may say
+// "not modified": that it says so of a permission given back is not documented.
+const describeAge = 6 * time.Hour
 
 type fieldInfo struct {
 	Name     string `json:"name"`
@@ -37,6 +43,9 @@ func (c *Client) Describe(ctx context.Context) (Fields, error) {
 	c.mu.Lock()
 	cached := c.described
 	c.mu.Unlock()
+	if time.Since(cached.at) > describeAge {
+		cached = describeCache{}
+	}
 	r := request{op: opDescribe, path: c.data("/sobjects/User/describe")}
 	if cached.since != "" {
 		r.header = map[string]string{"If-Modified-Since": cached.since}
@@ -56,7 +65,7 @@ func (c *Client) Describe(ctx context.Context) (Fields, error) {
 		if body.Name != "User" || len(body.Fields) == 0 {
 			return shape("no description of User")
 		}
-		fresh = describeCache{fields: c.sort(body.Fields), since: resp.Header.Get("Last-Modified")}
+		fresh = describeCache{fields: c.sort(body.Fields), since: resp.Header.Get("Last-Modified"), at: time.Now()}
 		if fresh.since == "" {
 			fresh.since = resp.Header.Get("Date")
 		}
