@@ -12,16 +12,16 @@ import (
 type slot int
 
 const (
-	slotUsername slot = iota
+	slotSalesforceID slot = iota // first: who is there already is not refused for the rest
+	slotUsername
 	slotEmail
 	slotExtension
-	slotSalesforceID
 	slots
 )
 
 func (s slot) field() dialer.Field {
 	return [slots]dialer.Field{
-		dialer.FieldUsername, dialer.FieldEmail, dialer.FieldExtension, dialer.FieldSalesforceID,
+		dialer.FieldSalesforceID, dialer.FieldUsername, dialer.FieldEmail, dialer.FieldExtension,
 	}[s]
 }
 
@@ -45,7 +45,7 @@ func keys(u *dialer.User) (k [slots]string) {
 	if u.Status == dialer.StatusDeleted {
 		return k
 	}
-	return [slots]string{dialer.Key(u.Username), dialer.Key(u.Email), u.Extension, u.SalesforceID}
+	return [slots]string{u.SalesforceID, dialer.Key(u.Username), dialer.Key(u.Email), u.Extension}
 }
 
 // yields reports whether u has its address only until somebody active needs it.
@@ -200,9 +200,9 @@ func (b *batch) wanted(steps []step) [slots]store.Strings {
 // loadHolders finds who has the wanted keys.
 func (b *batch) loadHolders(ctx context.Context, want [slots]store.Strings) error {
 	for s, conditions := range [slots]string{
+		"status <> 'deleted' AND salesforce_id <> '' AND salesforce_id",
 		"status <> 'deleted' AND username_key", "email_claimed AND email_key",
 		"status <> 'deleted' AND extension <> '' AND extension",
-		"status <> 'deleted' AND salesforce_id <> '' AND salesforce_id",
 	} {
 		for part := range slices.Chunk(want[s], pageSize) {
 			if err := b.loadSlot(ctx, slot(s), conditions, part); err != nil {

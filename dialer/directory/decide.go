@@ -229,7 +229,7 @@ func link(ch *dialer.Change, u *dialer.User) error {
 // the sync's does not replace the reason of a person's.
 func deactivate(ch *dialer.Change, u *dialer.User) {
 	reason := first(ch.Reason, u.DeactivateWhy, dialer.ReasonManual)
-	if u.Status != dialer.StatusActive && bySync(ch.Actor) && !u.StatusReason.BySync() {
+	if u.Status != dialer.StatusActive && bySync(ch.Actor) && (ch.Reason == "" || !u.StatusReason.BySync()) {
 		reason = u.StatusReason
 	}
 	u.Status, u.StatusReason = dialer.StatusInactive, reason

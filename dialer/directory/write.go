@@ -96,7 +96,8 @@ func (b *batch) releaseNames(ctx context.Context, edited []*entry) error {
 	ids := store.Strings{}
 	for _, e := range edited {
 		for s, k := range keys(&e.was) {
-			if h, ok := b.held[s][k]; ok && h.id != e.is.ID {
+			had := slot(s) != slotEmail || e.wasClaimed
+			if h, taken := b.held[s][k]; had && taken && h.id != e.is.ID {
 				ids = append(ids, e.is.ID)
 				break
 			}
