@@ -11,18 +11,30 @@ import (
 
 	"github.com/rosterd/rosterd/crm"
 	"github.com/rosterd/rosterd/dialer"
-	"github.com/rosterd/rosterd/dialer/directory"
 	"github.com/rosterd/rosterd/store"
 )
 
 // maxResume is for how long an interrupted snapshot may go on where it was.
 const maxResume = 6 * time.Hour
 
+// Directory is what the engine asks of the built-in directory.
+type Directory interface {
+	dialer.Directory
+	// User finds one by id, Salesforce id, user name or e-mail address.
+	User(ctx context.Context, ref string) (dialer.User, error)
+	// FindByKey finds everyone, deleted users too, whose user name or e-mail
+	// address folds to one of keys, by that key.
+	FindByKey(ctx context.Context, field dialer.Field, keys []string) (map[string][]dialer.User, error)
+	Count(ctx context.Context, q dialer.Query) (int64, error)
+	Licenses(ctx context.Context) ([]dialer.License, error)
+	Activity(ctx context.Context, q dialer.ActivityQuery) ([]dialer.Activity, error)
+}
+
 // Deps is what an engine cannot live without.
 type Deps struct {
 	OrgID      int64
 	DB         *store.DB
-	Directory  *directory.Directory
+	Directory  Directory
 	Salesforce crm.Config // without the pinned org: the engine remembers that
 }
 
@@ -67,7 +79,7 @@ type Engine struct {
 	name     string
 	org      int64
 	db       *store.DB
-	dir      *directory.Directory
+	dir      Directory
 	mirror   *store.Mirror
 	journal  *store.Journal
 	log      *slog.Logger

@@ -182,7 +182,7 @@ func (e *Engine) schedule(ctx context.Context) {
 		}
 		return
 	}
-	if mark := strconv.FormatInt(cfg.policyMark(), 10); trigger == "" && s[statePolicy] != mark && e.policySeen != mark {
+	if mark := strconv.FormatInt(cfg.policyMark(), 10); trigger == "" && e.state[statePolicy] != mark && e.policySeen != mark && e.current == nil && len(e.queue) == 0 {
 		e.policySeen = mark
 		e.beginOwnLocked(Run{Kind: KindChanges, Trigger: "policy", Actor: syncActor()})
 		return
