@@ -130,11 +130,18 @@ func (c *control) user(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.describe(u)
+}
+
+// describe is a user by API field names, and whether it is frozen.
+func (c *control) describe(u simorg.User) (map[string]any, error) {
 	frozen, err := c.org.Frozen(u.ID)
-	return struct {
-		simorg.User
-		Frozen bool
-	}{u, frozen}, err
+	if err != nil {
+		return nil, err
+	}
+	m := c.org.FieldsOf(u)
+	m["IsFrozen"] = frozen
+	return m, nil
 }
 
 // users lists users, at most limit of them, from an offset.
@@ -147,7 +154,7 @@ func (c *control) users(r *http.Request) (any, error) {
 			}
 		}
 	}
-	out := []simorg.User{}
+	out := []map[string]any{}
 	for u := range c.org.Users() {
 		if offset > 0 {
 			offset--
@@ -156,7 +163,11 @@ func (c *control) users(r *http.Request) (any, error) {
 		if len(out) == limit {
 			break
 		}
-		out = append(out, u)
+		m, err := c.describe(u)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m)
 	}
 	return out, nil
 }

@@ -241,6 +241,17 @@ func (o *Org) User(id string) (User, error) {
 	return *o.userLocked(i), nil
 }
 
+// FieldsOf is a user by API field names: strings, booleans, numbers, times and nil.
+func (o *Org) FieldsOf(u User) map[string]any {
+	m := make(map[string]any, len(o.users.fields))
+	for _, f := range o.users.fields {
+		if v := f.get(&u); v.k != raw {
+			m[f.name] = v.native()
+		}
+	}
+	return m
+}
+
 // Users yields every committed user by id, as of the call.
 func (o *Org) Users() iter.Seq[User] {
 	o.mu.Lock()

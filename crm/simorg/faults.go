@@ -32,7 +32,7 @@ const (
 	Hang              EffectKind = "hang"                // no answer until the client goes or the rule is cleared
 	Drop              EffectKind = "drop"                // the connection closes without an answer
 	Truncate          EffectKind = "truncate"            // the connection closes after N bytes of body, or half of it
-	CutBody           EffectKind = "cut_body"            // a well-framed answer whose body ends after N bytes, or half
+	CutBody           EffectKind = "cut_body"            // a well-framed answer of which the text ends after N bytes, or half
 	EmptyBody         EffectKind = "empty_body"          // the status as usual, no body
 	EmptyResult       EffectKind = "empty_result"        // a query finds nothing, a retrieve only nulls
 	ShortPage         EffectKind = "short_page"          // pages of at most N rows
@@ -288,7 +288,7 @@ func (c *call) contains(s string) bool {
 }
 
 // before does what happens before the call is looked at; done says that rep is the answer.
-func (f *Faults) before(r *http.Request, e *Effect) (rep *reply, done bool) {
+func (f *Faults) before(w http.ResponseWriter, r *http.Request, e *Effect) (rep *reply, done bool) {
 	switch e.Kind {
 	case ExpireSessions:
 		f.ExpireSessions()
@@ -307,9 +307,9 @@ func (f *Faults) before(r *http.Request, e *Effect) (rep *reply, done bool) {
 		case <-e.gone:
 		case <-r.Context().Done():
 		}
-		panic(http.ErrAbortHandler)
+		drop(w)
 	case Drop:
-		panic(http.ErrAbortHandler)
+		drop(w)
 	case BadGateway:
 		return htmlReply(http.StatusBadGateway, "502 Bad Gateway"), true
 	case Throttled:
@@ -324,6 +324,16 @@ func (f *Faults) before(r *http.Request, e *Effect) (rep *reply, done bool) {
 		}
 	}
 	return nil, false
+}
+
+// drop breaks the connection and ends the handler. A few bytes go out first: clients silently repeat a request that a
+// kept-alive connection swallowed without a byte, and would not notice.
+func drop(w http.ResponseWriter) {
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		_, _ = conn.Write([]byte("HTTP/1.1 2")) // the client may have gone
+		_ = conn.Close()
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // refusal is the error body of the kinds that have one.
@@ -357,22 +367,29 @@ func (e *Effect) refusal() *apiError {
 
 // after changes the answer of the handler.
 func (e *Effect) after(rep *reply) *reply {
-	if e.Kind == EmptyBody {
+	switch e.Kind {
+	case EmptyBody:
 		rep.body = nil
+	case CutBody:
+		rep.body = rep.body[:e.kept(len(rep.body))]
 	}
 	return rep
 }
 
-// spoil cuts the bytes that go out; abort says to break the connection after them.
-func (e *Effect) spoil(body []byte) (cut []byte, abort bool) {
-	if e == nil || e.Kind != Truncate && e.Kind != CutBody {
-		return body, false
+// kept is how much of a body of n bytes goes out.
+func (e *Effect) kept(n int) int {
+	if e.N > 0 {
+		return min(e.N, n)
 	}
-	n := e.N
-	if n <= 0 {
-		n = len(body) / 2
+	return n / 2
+}
+
+// truncates is how many of n bytes go out before the connection breaks.
+func (e *Effect) truncates(n int) (kept int, ok bool) {
+	if e == nil || e.Kind != Truncate {
+		return n, false
 	}
-	return body[:min(n, len(body))], e.Kind == Truncate
+	return e.kept(n), true
 }
 
 // String names an effect for messages.

@@ -66,8 +66,8 @@ func (c *call) record() *reply {
 	if bad != nil {
 		return bad.reply()
 	}
-	if !strings.Contains(strings.ToLower(c.param("fields")+",id"), ",id") {
-		sel = appendSelected(sel, t, &path{f: t.fields[0]})
+	if id := (&path{f: t.byName["id"]}); !hasSelected(sel, id) {
+		sel = appendSelected(sel, t, id)
 	}
 	c.o.mu.RLock()
 	defer c.o.mu.RUnlock()

@@ -82,7 +82,7 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request) {
 	o.count(c.kind)
 	eff := o.faults.pick(c)
 	if eff != nil {
-		if rep, done := o.faults.before(r, eff); done {
+		if rep, done := o.faults.before(w, r, eff); done {
 			o.write(w, r, rep, eff)
 			return
 		}
@@ -185,7 +185,7 @@ func (b *buffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// write sends the reply with the headers of every Salesforce answer, spoiled as the effect says.
+// write sends the reply with the headers of every Salesforce answer, cut as the effect says.
 func (o *Org) write(w http.ResponseWriter, r *http.Request, rep *reply, eff *Effect) {
 	h := w.Header()
 	for k, v := range rep.header {
@@ -217,17 +217,13 @@ func (o *Org) write(w http.ResponseWriter, r *http.Request, rep *reply, eff *Eff
 		h.Set("Content-Encoding", "gzip")
 		h.Add("Vary", "Accept-Encoding")
 	}
-	full := len(body)
-	body, abort := eff.spoil(body)
-	if !abort {
-		full = len(body)
-	}
+	kept, abort := eff.truncates(len(body))
 	if rep.status != http.StatusNoContent && rep.status != http.StatusNotModified {
-		h.Set("Content-Length", strconv.Itoa(full))
+		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(rep.status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the client may have gone
+		_, _ = w.Write(body[:kept]) // the client may have gone
 	}
 	if rep.pooled != nil {
 		o.bodies.Put(rep.pooled)
