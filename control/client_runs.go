@@ -18,21 +18,33 @@ import (
 	"github.com/rosterd/rosterd/sync"
 )
 
-// The words of the answers, so that a program that calls the API needs no
-// other package for them.
+// The words of the answers have names here, so that a program that calls the
+// API needs no other package for them.
 type (
-	OrgStatus     = sync.Status
-	Run           = sync.Run
-	Cost          = sync.Cost
-	Explanation   = sync.Explanation
+	// OrgStatus is how one org stands.
+	OrgStatus = sync.Status
+	// Run is one pass.
+	Run = sync.Run
+	// Kind is what a run reads.
+	Kind = sync.Kind
+	// RunOutcome is how a run ended.
+	RunOutcome = sync.RunOutcome
+	// Cost is what a run would cost.
+	Cost = sync.Cost
+	// Explanation says why a person is in the state that they are in.
+	Explanation = sync.Explanation
+	// AttentionItem is something only a person can decide.
 	AttentionItem = sync.AttentionItem
-	QuotaStatus   = sync.QuotaStatus
-	AddResult     = sync.AddResult
-	Kind          = sync.Kind
-	RunOutcome    = sync.RunOutcome
-	License       = dialer.License
-	Activity      = dialer.Activity
-	Actor         = dialer.Actor
+	// QuotaStatus is how the API quota stands.
+	QuotaStatus = sync.QuotaStatus
+	// AddResult is how adding one person ended.
+	AddResult = sync.AddResult
+	// License is a license type with its seats.
+	License = dialer.License
+	// Activity is one entry of the activity log.
+	Activity = dialer.Activity
+	// Actor is who did something.
+	Actor = dialer.Actor
 )
 
 // Sync asks for a run.

@@ -87,8 +87,8 @@ func (s *Server) routeAttention() {
 	},
 	) (*answer[Resolved], error) {
 		err := c.Engine.ResolveAttention(ctx, in.ID, c.Actor())
-		if err != nil && problemOf(err).Code == CodeNotFound {
-			err = newProblem(http.StatusNotFound, CodeNotFound, fmt.Sprintf("there is no open attention item %d", in.ID), "list the attention items to see their ids")
+		if err != nil {
+			err = fmt.Errorf("resolve item %d: %w", in.ID, err)
 		}
 		return &answer[Resolved]{Resolved{in.ID}}, err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -88,6 +89,7 @@ var known = []struct {
 	{dialer.ErrNotFound, http.StatusNotFound, CodeNotFound, "users are named by id, Salesforce id, user name or e-mail address"},
 	{sync.ErrUnknownUser, http.StatusNotFound, CodeNotFound, "if the person is new in Salesforce, ask for a sync first"},
 	{sync.ErrNoRun, http.StatusNotFound, CodeNotFound, "list the runs to see their ids; dry runs are kept in memory only"},
+	{sync.ErrNoAttention, http.StatusNotFound, CodeNotFound, "list the attention items to see their ids"},
 	{sync.ErrAmbiguous, http.StatusConflict, CodeAmbiguous, "name the user by id"},
 	{sync.ErrRunEnded, http.StatusConflict, CodeConflict, ""},
 	{sync.ErrNothingHeld, http.StatusConflict, CodeConflict, "show the run to see how it ended"},
@@ -163,9 +165,7 @@ func ours(_ huma.Context, _ string, v any) (any, error) {
 
 // write sends the problem outside of the framework.
 func (p *Problem) write(w http.ResponseWriter) {
-	for k, v := range p.header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), p.header)
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the caller is gone when this fails

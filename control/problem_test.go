@@ -30,6 +30,7 @@ func TestProblemOf(t *testing.T) {
 		{&dialer.InvalidError{Field: dialer.FieldExtension, Rule: "must have 3 to 6 digits"}, 422, CodeInvalid, ""},
 		{sync.ErrNoRun, 404, CodeNotFound, "runs"},
 		{sync.ErrUnknownUser, 404, CodeNotFound, "sync"},
+		{sync.ErrNoAttention, 404, CodeNotFound, "attention"},
 		{sync.ErrAmbiguous, 409, CodeAmbiguous, "by id"},
 		{sync.ErrRunEnded, 409, CodeConflict, ""},
 		{sync.ErrNothingHeld, 409, CodeConflict, "run"},

@@ -15,9 +15,13 @@ import (
 
 	"github.com/rosterd/rosterd/control/controltest"
 	"github.com/rosterd/rosterd/dialer/directory"
+	"github.com/rosterd/rosterd/sync"
 )
 
-var _ Directory = (*directory.Directory)(nil)
+var (
+	_ Engine    = (*sync.Engine)(nil)
+	_ Directory = (*directory.Directory)(nil)
+)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

@@ -137,8 +137,16 @@ func countsText(r *control.Run) string {
 		n    int
 		what string
 	}{
-		{r.Created, "created"}, {r.Linked, "linked"}, {r.Updated, "updated"}, {r.Deactivated, "deactivated"}, {r.Reactivated, "reactivated"},
-		{r.Scheduled, "scheduled to leave"}, {r.Unscheduled, "no longer leaving"}, {r.Skipped, "skipped"}, {r.Failed, "failed"}, {r.Held, "held"},
+		{r.Created, "created"},
+		{r.Linked, "linked"},
+		{r.Updated, "updated"},
+		{r.Deactivated, "deactivated"},
+		{r.Reactivated, "reactivated"},
+		{r.Scheduled, "scheduled to leave"},
+		{r.Unscheduled, "no longer leaving"},
+		{r.Skipped, "skipped"},
+		{r.Failed, "failed"},
+		{r.Held, "held"},
 	} {
 		if c.n != 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))

@@ -97,7 +97,11 @@ func (t *tool) confirmCost(ctx context.Context, k control.Kind) error {
 }
 
 func printCost(w io.Writer, c *control.Cost) {
-	fmt.Fprintf(w, "A %s reads about %s with about %s", kindText(c.Kind), count(c.Users, "user"), count(c.Calls, "API call"))
+	users := "an unknown number of users"
+	if c.Users >= 0 {
+		users = "about " + count(c.Users, "user")
+	}
+	fmt.Fprintf(w, "A %s reads %s with about %s", kindText(c.Kind), users, count(c.Calls, "API call"))
 	if c.OrgLeft >= 0 {
 		fmt.Fprintf(w, ", %.2g%% of the %d that the org has left today", c.Percent, c.OrgLeft)
 	}

@@ -152,7 +152,7 @@ func (e *Engine) ResolveAttention(_ context.Context, id int64, _ dialer.Actor) e
 	n := len(e.Items)
 	e.Items = slices.DeleteFunc(e.Items, func(i rostersync.AttentionItem) bool { return i.ID == id })
 	if len(e.Items) == n {
-		return fmt.Errorf("resolve attention item %d: %w", id, dialer.ErrNotFound)
+		return rostersync.ErrNoAttention
 	}
 	return e.Broken
 }
