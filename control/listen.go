@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -20,28 +21,33 @@ const (
 	stopTime   = 5 * time.Second // for requests under way when the server stops
 )
 
-// bindings are the open listeners.
+// bindings are the open listeners. They are closed from where the daemon stops
+// and served from where it runs.
 type bindings struct {
+	mu          sync.Mutex // guards what follows
 	socket, tcp net.Listener
 }
 
 // Listen opens the socket and the port, so that a daemon can say that it is
 // ready before Run serves them. Run calls it when nobody did.
 func (s *Server) Listen() error {
-	if s.o.Socket != "" && s.binds.socket == nil {
+	b := &s.binds
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.o.Socket != "" && b.socket == nil {
 		l, err := listenUnix(s.o.Socket)
 		if err != nil {
 			return fmt.Errorf("open the control socket: %w", err)
 		}
-		s.binds.socket = l
+		b.socket = l
 	}
-	if s.o.Listen != "" && s.binds.tcp == nil {
+	if s.o.Listen != "" && b.tcp == nil {
 		l, err := net.Listen("tcp", s.o.Listen)
 		if err != nil {
-			s.Close()
+			b.closeLocked()
 			return fmt.Errorf("open the control port: %w", err)
 		}
-		s.binds.tcp = l
+		b.tcp = l
 	}
 	return nil
 }
@@ -49,21 +55,29 @@ func (s *Server) Listen() error {
 // Addr is the TCP address in use, "" when there is none. It differs from the
 // one asked for when that had port 0.
 func (s *Server) Addr() string {
+	s.binds.mu.Lock()
+	defer s.binds.mu.Unlock()
 	if s.binds.tcp == nil {
 		return ""
 	}
 	return s.binds.tcp.Addr().String()
 }
 
-// Close closes what Listen opened. Run does it too.
+// Close closes what Listen opened, for a server that is not to run after all.
+// Run does it too.
 func (s *Server) Close() {
-	if s.binds.socket != nil {
-		_ = s.binds.socket.Close()
+	s.binds.mu.Lock()
+	defer s.binds.mu.Unlock()
+	s.binds.closeLocked()
+}
+
+func (b *bindings) closeLocked() {
+	for _, l := range []net.Listener{b.socket, b.tcp} {
+		if l != nil {
+			_ = l.Close()
+		}
 	}
-	if s.binds.tcp != nil {
-		_ = s.binds.tcp.Close()
-	}
-	s.binds = bindings{}
+	b.socket, b.tcp = nil, nil
 }
 
 // Run serves until ctx is done, then lets requests under way finish for a few
@@ -74,13 +88,14 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, func() { close(s.closing) })
-	for _, b := range []struct {
-		l       net.Listener
-		trusted bool
-	}{{s.binds.socket, true}, {s.binds.tcp, false}} {
-		if b.l != nil {
-			g.Go(func() error { return s.serve(ctx, b.l, b.trusted) })
-		}
+	s.binds.mu.Lock()
+	socket, tcp := s.binds.socket, s.binds.tcp
+	s.binds.mu.Unlock()
+	if socket != nil {
+		g.Go(func() error { return s.serve(ctx, socket, true) })
+	}
+	if tcp != nil {
+		g.Go(func() error { return s.serve(ctx, tcp, false) })
 	}
 	g.Go(func() error { <-ctx.Done(); return nil })
 	return g.Wait()
