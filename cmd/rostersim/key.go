@@ -48,11 +48,11 @@ func readKey(file string) (*rsa.PublicKey, error) {
 	if block == nil {
 		return nil, fmt.Errorf("read the key: %s holds no PEM block", file)
 	}
-	any, err := parseKey(block)
+	pub, err := parseKey(block)
 	if err != nil {
 		return nil, fmt.Errorf("read the key: %s: %w", file, err)
 	}
-	key, ok := any.(*rsa.PublicKey)
+	key, ok := pub.(*rsa.PublicKey)
 	if !ok {
 		return nil, fmt.Errorf("read the key: %s: not an RSA key, which the JWT flow needs", file)
 	}

@@ -40,10 +40,9 @@ type orderKey struct {
 
 // binder resolves a statement against the schema of the org, minus the fields hidden from the API user.
 type binder struct {
-	o  *Org
-	q  string
-	t  *table
-	at *field
+	o *Org
+	q string
+	t *table
 }
 
 // tableNamed finds an object that can be queried.
@@ -95,7 +94,7 @@ func (b *binder) bindFields(s *statement, q *query) *apiError {
 		}
 		for _, f := range b.t.fields {
 			if !b.o.faults.hides(b.t, f) && (s.fieldsFunc == "ALL" || f.custom == (s.fieldsFunc == "CUSTOM")) {
-				q.sel = appendSelected(q.sel, b.t, &path{f: f})
+				q.sel = appendSelected(q.sel, &path{f: f})
 			}
 		}
 	}
@@ -107,7 +106,7 @@ func (b *binder) bindFields(s *statement, q *query) *apiError {
 		if hasSelected(q.sel, p) {
 			return &apiError{400, "INVALID_FIELD", "duplicate field selected: " + tok.text}
 		}
-		q.sel = appendSelected(q.sel, b.t, p)
+		q.sel = appendSelected(q.sel, p)
 	}
 	return nil
 }
@@ -182,7 +181,7 @@ func hasSelected(sel []selected, p *path) bool {
 }
 
 // appendSelected adds p, merging parents that are there already.
-func appendSelected(sel []selected, t *table, p *path) []selected {
+func appendSelected(sel []selected, p *path) []selected {
 	if len(p.hops) == 0 {
 		return append(sel, selected{key: `"` + p.f.name + `":`, f: p.f})
 	}
@@ -192,6 +191,6 @@ func appendSelected(sel []selected, t *table, p *path) []selected {
 		k = len(sel)
 		sel = append(sel, selected{key: `"` + h.ref.rel + `":`, hop: &h})
 	}
-	sel[k].kids = appendSelected(sel[k].kids, h.to, &path{p.hops[1:], p.f})
+	sel[k].kids = appendSelected(sel[k].kids, &path{p.hops[1:], p.f})
 	return sel
 }

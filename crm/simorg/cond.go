@@ -205,7 +205,7 @@ func (b *binder) literal(f *field, t token, pos int) (value, *apiError) {
 			return value{}, criterion("string and should be enclosed in quotes")
 		}
 		if f.isID() {
-			return b.idLiteral(f, t.text)
+			return b.idLiteral(t.text)
 		}
 		return textValue(t.text), nil
 	}
@@ -229,7 +229,7 @@ func (b *binder) literal(f *field, t token, pos int) (value, *apiError) {
 	return v, nil
 }
 
-func (b *binder) idLiteral(f *field, s string) (value, *apiError) {
+func (b *binder) idLiteral(s string) (value, *apiError) {
 	if s == "" {
 		return value{}, nil
 	}

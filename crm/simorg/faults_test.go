@@ -119,7 +119,7 @@ func TestRemovingARuleReleasesItsHangingCalls(t *testing.T) {
 		default:
 		}
 		remove()
-		if got := <-ended; got != http.ErrAbortHandler {
+		if got, _ := (<-ended).(error); !errors.Is(got, http.ErrAbortHandler) {
 			t.Errorf("a released call ended with %v, want a broken connection", got)
 		}
 	})

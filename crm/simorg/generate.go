@@ -295,8 +295,8 @@ func (g *generator) fillJob(i, p int, u *User) {
 	case !g.plain && g.n > g.system()+1:
 		u.ManagerID = g.id(g.system() + 1) // the first two manage each other
 	}
-	clear := []*string{&u.Department, &u.Division, &u.Title, &u.CompanyName, &u.EmployeeNumber, &u.FederationIdentifier, &u.Team, &u.ManagerID}
-	for k, s := range clear {
+	nullable := []*string{&u.Department, &u.Division, &u.Title, &u.CompanyName, &u.EmployeeNumber, &u.FederationIdentifier, &u.Team, &u.ManagerID}
+	for k, s := range nullable {
 		if g.oneIn(i, 50+uint64(k), 12) {
 			*s = ""
 		}

@@ -60,7 +60,8 @@ func badAt(s string) int {
 		if i+k >= len(s) {
 			return len(s)
 		}
-		if got := s[i+k]; !(c == 'd' && isDigit(got) || c == got || k == 0 && got == '-') {
+		got := s[i+k]
+		if fits := c == 'd' && isDigit(got) || c == got || k == 0 && got == '-'; !fits {
 			return i + k
 		}
 	}

@@ -272,3 +272,12 @@ func (c *call) revoke() *reply {
 	s.dead = true
 	return &reply{status: http.StatusOK}
 }
+
+// soap refuses the SOAP login as new orgs do.
+func (c *call) soap() *reply {
+	const fault = `<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" ` +
+		`xmlns:sf="urn:fault.partner.soap.sforce.com"><soapenv:Body><soapenv:Fault><faultcode>INVALID_OPERATION</faultcode>` +
+		`<faultstring>INVALID_OPERATION: SOAP API login() is disabled by default in this org. Contact the org administrator to enable ` +
+		`SOAP API login().</faultstring></soapenv:Fault></soapenv:Body></soapenv:Envelope>`
+	return &reply{status: http.StatusInternalServerError, ctype: "text/xml; charset=utf-8", body: []byte(fault)}
+}

@@ -97,20 +97,19 @@ type Org struct {
 	bodies sync.Pool // of *buffer: pages are megabytes
 
 	// mu guards all below.
-	mu         sync.RWMutex
-	live       view
-	log        []stamped      // edits by SystemModstamp, ascending
-	names      map[string]int // user names in lower case of edited and added users
-	open       []*Tx
-	sessions   map[string]*session
-	locators   map[string]*locator
-	serial     uint64 // of sessions and locators
-	usage      usage
-	calls      map[Endpoint]int
-	logins1h   []time.Time
-	seatsAt    time.Time // when the used licenses were last counted
-	schemaAt   time.Time // when describe last changed
-	tokenNonce uint64
+	mu       sync.RWMutex
+	live     view
+	log      []stamped      // edits by SystemModstamp, ascending
+	names    map[string]int // user names in lower case of edited and added users
+	open     []*Tx
+	sessions map[string]*session
+	locators map[string]*locator
+	serial   uint64 // of sessions and locators
+	usage    usage
+	calls    map[Endpoint]int
+	logins1h []time.Time
+	seatsAt  time.Time // when the used licenses were last counted
+	schemaAt time.Time // when describe last changed
 }
 
 // stamped is one entry of the edit log: user row i got SystemModstamp sec.

@@ -84,7 +84,7 @@ func (c *call) query() *reply {
 	id := makeID("0r8", o.serial*13)
 	o.locators[id] = cur
 	for k, l := range o.locators {
-		if cur.created.Sub(l.created) > 2*locatorLifetime {
+		if cur.created.Sub(l.created) > locatorLifetime {
 			delete(o.locators, k)
 		}
 	}

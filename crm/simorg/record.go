@@ -40,7 +40,7 @@ func (o *Org) columns(t *table, names []string) ([]selected, *apiError) {
 			return nil, &apiError{400, "INVALID_FIELD", "No such column '" + name + "' on sobject of type " + t.name}
 		}
 		if !hasSelected(sel, p) {
-			sel = appendSelected(sel, t, p)
+			sel = appendSelected(sel, p)
 		}
 	}
 	return sel, nil
@@ -67,7 +67,7 @@ func (c *call) record() *reply {
 		return bad.reply()
 	}
 	if id := (&path{f: t.byName["id"]}); !hasSelected(sel, id) {
-		sel = appendSelected(sel, t, id)
+		sel = appendSelected(sel, id)
 	}
 	c.o.mu.RLock()
 	defer c.o.mu.RUnlock()
@@ -123,11 +123,12 @@ func (c *call) collections() *reply {
 	b := make([]byte, 0, 256+len(in.IDs)*1024)
 	b = append(b, '[')
 	var r row
+	empty := c.fault != nil && c.fault.Kind == EmptyResult
 	for k, id := range in.IDs {
 		if k > 0 {
 			b = append(b, ',')
 		}
-		if v.lookup(t, id, &r) && !(c.fault != nil && c.fault.Kind == EmptyResult) {
+		if !empty && v.lookup(t, id, &r) {
 			b = e.record(b, &r, sel)
 		} else {
 			b = append(b, "null"...)

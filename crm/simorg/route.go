@@ -27,6 +27,7 @@ func routes() []*route {
 		{"/services/oauth2/userinfo", []string{http.MethodGet, http.MethodPost}, UserInfo, false, (*call).userinfo, false, false},
 		{"/services/oauth2/introspect", post, Introspect, false, (*call).introspect, false, false},
 		{"/services/oauth2/revoke", []string{http.MethodPost, http.MethodGet}, Revoke, false, (*call).revoke, false, false},
+		{"/services/Soap/u/*", post, SOAP, false, (*call).soap, false, false},
 		{"/services/data", get, Versions, false, (*call).versions, false, false},
 		{"", get, Resources, true, (*call).resources, false, false},
 		{"/limits", get, Limits, true, (*call).limits, true, false},
@@ -143,6 +144,12 @@ func (c *call) versions() *reply {
 	rep := jsonReply(http.StatusOK, list)
 	rep.limits = false
 	return rep
+}
+
+// deprecated reports whether a version still works but is announced to go: 31.0 to 40.0.
+func deprecated(v string) bool {
+	n, err := strconv.ParseFloat(v, 64)
+	return err == nil && n >= 31 && n <= 40
 }
 
 // releaseName names the release of a version: 65.0 is Winter '26, and three follow each year.

@@ -198,11 +198,10 @@ func (o orderKey) compare(a, b value) int {
 	if a.k == null || b.k == null {
 		c := 0
 		switch {
-		case a.k == b.k:
-		case a.k == null:
-			c = -1
-		default:
+		case a.k != null:
 			c = 1
+		case b.k != null:
+			c = -1
 		}
 		if o.nullsLast {
 			c = -c

@@ -106,7 +106,6 @@ func (f *field) readOnly() *field { f.updateable, f.set = false, nil; return f }
 func (f *field) noFilter() *field { f.unfiltered = true; return f }
 func (f *field) isUnique() *field { f.unique = true; return f }
 func (f *field) asCustom() *field { f.custom = true; return f }
-func (f *field) formula() *field  { f.calculated = true; return f.readOnly() }
 func (f *field) called(l string) *field {
 	f.label = l
 	return f

@@ -3,6 +3,7 @@ package simorg
 import (
 	"compress/gzip"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -33,6 +34,7 @@ const (
 	Collections  Endpoint = "collections"
 	Composite    Endpoint = "composite"
 	Batch        Endpoint = "batch"
+	SOAP         Endpoint = "soap"
 	Unknown      Endpoint = "unknown" // any other path
 )
 
@@ -94,6 +96,9 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if rep == nil {
 		rep = rt.handle(c)
+	}
+	if deprecated(c.version) {
+		rep.with("Warning", `299 - "This API is deprecated and will be removed by Summer '28. Please see https://help.salesforce.com for details."`)
 	}
 	if eff != nil {
 		rep = eff.after(rep)
@@ -188,9 +193,7 @@ func (b *buffer) Write(p []byte) (int, error) {
 // write sends the reply with the headers of every Salesforce answer, cut as the effect says.
 func (o *Org) write(w http.ResponseWriter, r *http.Request, rep *reply, eff *Effect) {
 	h := w.Header()
-	for k, v := range rep.header {
-		h[k] = v
-	}
+	maps.Copy(h, rep.header)
 	now := o.now().Add(o.faults.skew())
 	h.Set("Date", now.UTC().Format(http.TimeFormat))
 	if rep.ctype == "" {

@@ -121,6 +121,24 @@ func TestVersionList(t *testing.T) {
 	}
 }
 
+func TestDeprecatedVersionsWarn(t *testing.T) {
+	f := serve(t, Options{})
+	if got := f.get("/services/data/v40.0/limits").header.Get("Warning"); !strings.HasPrefix(got, "299 - ") {
+		t.Errorf("v40.0: got %q", got)
+	}
+	if got := f.get("/services/data/v41.0/limits").header.Get("Warning"); got != "" {
+		t.Errorf("v41.0: got %q", got)
+	}
+}
+
+func TestSOAPLoginIsDisabled(t *testing.T) {
+	f := serve(t, Options{})
+	res := f.do("POST", "/services/Soap/u/54.0", "text/xml", "<x/>")
+	if res.status != http.StatusInternalServerError || !strings.Contains(res.body, "<faultcode>INVALID_OPERATION</faultcode>") {
+		t.Errorf("got %d %s", res.status, res.body)
+	}
+}
+
 func TestGzipOnlyWhenAsked(t *testing.T) {
 	f := serve(t, Options{Users: 200, Plain: true})
 	plain := f.soql(canonical, "Accept-Encoding", "identity")

@@ -1,6 +1,9 @@
 package simorg
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // User is one user of the org as an administrator sees it. Empty strings and zero times are null.
 type User struct {
@@ -57,9 +60,7 @@ func (c CustomField) field() *field {
 	f.get = func(u *User) value { return customValue(typ, u.Custom[c.Name]) }
 	f.set = func(u *User, v value) {
 		m := make(map[string]any, len(u.Custom)+1)
-		for k, old := range u.Custom {
-			m[k] = old
-		}
+		maps.Copy(m, u.Custom)
 		m[c.Name] = v.native()
 		u.Custom = m
 	}
