@@ -65,6 +65,13 @@ type org struct {
 	name      string
 	directory *directory.Directory
 	engine    *rostersync.Engine
+	pulse     pulse // the engine, as the watch sees it
+}
+
+// pulse says whether an engine lives and how it stands.
+type pulse interface {
+	Alive() time.Time // when its loop last turned
+	Status(ctx context.Context) (rostersync.Status, error)
 }
 
 // New prepares a daemon for a checked configuration. It opens nothing.
@@ -188,7 +195,7 @@ func (a *App) openOrg(ctx context.Context, c *config.Org) error {
 	if err != nil {
 		return err
 	}
-	a.orgs = append(a.orgs, &org{c.Name, dir, engine})
+	a.orgs = append(a.orgs, &org{c.Name, dir, engine, engine})
 	return nil
 }
 

@@ -137,10 +137,10 @@ func (c *checking) frozen(ctx context.Context, name string, o *config.Org, clien
 // "" when none says anything.
 func Hint(err error) string {
 	for err != nil {
-		if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" { //nolint:errorlint // walks the chain itself
+		if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" {
 			return h.Hint()
 		}
-		if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // walks the chain itself
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, e := range many.Unwrap() {
 				if hint := Hint(e); hint != "" {
 					return hint

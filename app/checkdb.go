@@ -78,14 +78,24 @@ func (c *checking) schema(ctx context.Context, db *store.DB) bool {
 	if c.fault(name, err) {
 		return false
 	}
-	current := int64(-1)
+	var current int64
 	err = db.Read(ctx, func(tx *store.Tx) error {
 		return tx.QueryRow(ctx, "SELECT max(version_id) FROM goose_db_version").Scan(&current)
 	})
+	if errors.Is(err, store.ErrUnavailable) {
+		return !c.fault(name, err)
+	}
+	if err != nil { // no such table
+		current = 0
+	}
+	return c.compare(current, needed)
+}
+
+// compare reports which schema there is, and whether it is the needed one.
+func (c *checking) compare(current, needed int64) bool {
+	const name = "schema"
 	switch {
-	case err != nil && errors.Is(err, store.ErrUnavailable):
-		c.fault(name, err)
-	case err != nil, current < 1:
+	case current < 1:
 		c.good(name, "none yet: rosterd run or rosterd migrate makes it")
 	case current > needed:
 		c.bad(name, "install the newer rosterd again, or restore the backup made before it", "version %d, this program knows only %d", current, needed)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -74,8 +75,8 @@ func (l *life) stop(ctx context.Context) error {
 	l.stopped = true
 	var errs []error
 	late := false
-	for i := len(l.parts) - 1; i >= 0; i-- {
-		if err := l.parts[i].stop(ctx); err != nil {
+	for _, p := range slices.Backward(l.parts) {
+		if err := p.stop(ctx); err != nil {
 			errs = append(errs, err)
 			late = late || ctx.Err() != nil
 		}

@@ -27,7 +27,7 @@ func (a *App) Reload(ctx context.Context, read func() (*config.Config, error)) e
 	}
 	a.metrics.Reloaded(err == nil)
 	if err != nil {
-		return fmt.Errorf("reload configuration, the one before stays in force: %w", err)
+		return fmt.Errorf("reload configuration: %w", err)
 	}
 	for _, w := range next.Warnings {
 		a.log.Warn("odd configuration", "reason", w)

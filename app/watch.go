@@ -32,10 +32,10 @@ func (a *App) unready(ctx context.Context) []string {
 
 // stand says in a few words how an org stands, and whether that is trouble.
 func stand(ctx context.Context, o *org) (text string, trouble bool) {
-	if since := time.Since(o.engine.Alive()); since > stallTime {
+	if since := time.Since(o.pulse.Alive()); since > stallTime {
 		return fmt.Sprintf("stuck for %s", since.Round(time.Second)), true
 	}
-	s, err := o.engine.Status(ctx)
+	s, err := o.pulse.Status(ctx)
 	if err != nil {
 		return "its state cannot be read", true
 	}
@@ -125,7 +125,7 @@ func (a *App) watch(ctx context.Context) error {
 // alive reports whether every engine's loop has turned of late.
 func (a *App) alive() bool {
 	for _, o := range a.orgs {
-		if time.Since(o.engine.Alive()) > stallTime {
+		if time.Since(o.pulse.Alive()) > stallTime {
 			return false
 		}
 	}

@@ -110,7 +110,7 @@ func (r *reader) whereTo(path, name string, siblings []string) string {
 func (r *reader) sequence(path string, n *ast.SequenceNode, v reflect.Value) {
 	out := reflect.MakeSlice(v.Type(), len(n.Values), len(n.Values))
 	for i, item := range n.Values {
-		if d, ok := out.Index(i).Addr().Interface().(defaulter); ok {
+		if d, ok := reflect.TypeAssert[defaulter](out.Index(i).Addr()); ok {
 			d.defaults()
 		}
 		key := fmt.Sprintf("%s[%d]", path, i)

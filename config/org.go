@@ -168,7 +168,7 @@ func (c *checker) targets(key string, fs []fileTarget) {
 
 // hintOf returns what an error of a room below says about its remedy.
 func hintOf(err error) string {
-	if h, ok := err.(interface{ Hint() string }); ok { //nolint:errorlint // asks this very error, not its causes
+	if h, ok := err.(interface{ Hint() string }); ok {
 		return h.Hint()
 	}
 	return ""

@@ -167,8 +167,7 @@ func parent(path string) string {
 // index lists the keys of a struct and of those below it: for each name the
 // paths, without numbers, under which it may stand.
 func index(t reflect.Type, path string, into map[string][]string) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name := f.Tag.Get("yaml")
 		into[name] = append(into[name], path)
 		below := f.Type

@@ -65,7 +65,7 @@ var mistakes = []struct{ name, old, new, place, what, how string }{
 
 	// keys
 	{"unknown key", "database:", "databse:", "1:1", "databse: unknown key", "did you mean database?"},
-	{"British key", "licenses:", "licences:", "31:5", "licences: unknown key", "did you mean licenses?"},
+	{"key misspelled", "licenses:", "lisenses:", "31:5", "lisenses: unknown key", "did you mean licenses?"},
 	{"misplaced key", "    match: email", "    poll: 1m", "24:5", "orgs[0].poll: unknown key", "it belongs under orgs.schedule"},
 	{"far-off key", "    match: email", "    xylophone: 1", "24:5", "unknown key", "the keys under orgs[0] are name, time_zone"},
 	{"secret in the file", `client_secret_file: ""`, "client_secret: hunter2hunter2", "15:7", "unknown key", "did you mean client_secret_file?"},

@@ -18,7 +18,7 @@ var (
 	reasons  = []string{"out_of_scope", "not_selected", "no_seat", "protected", "admin_hold", "ambiguous", "duplicate", "taken", "invalid", "parked", "held", "not_visible"}
 )
 
-// Kinds, Outcomes, Verbs, Ends and Reasons are the label values of the sync.
+// Kinds are what a run reads.
 func Kinds() []string { return slices.Clone(kinds) }
 
 // Outcomes are how a run ends.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -53,13 +54,26 @@ func serve(ctx context.Context, load loader, errOut io.Writer) error {
 			case <-ctx.Done():
 				return nil
 			case <-hangups:
-				if err := a.Reload(ctx, load); err != nil {
-					log.Error("reload refused", "err", err)
-				}
+				refused(log, a.Reload(ctx, load))
 			}
 		}
 	})
 	return group.Wait()
+}
+
+// refused logs why a reload was refused, a line for each mistake in the file.
+func refused(log *slog.Logger, err error) {
+	if err == nil {
+		return
+	}
+	problems, ok := errors.AsType[config.Problems](err)
+	if !ok {
+		log.Error("reload refused, the configuration before stays in force", "err", err, "reason", app.Hint(err))
+		return
+	}
+	for _, p := range problems {
+		log.Error("reload refused, the configuration before stays in force", "err", p.Error())
+	}
 }
 
 // checkAll is rosterd check.

@@ -1,0 +1,126 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	rostersync "github.com/rosterd/rosterd/sync"
+)
+
+// heart is an engine's pulse that a test can stop.
+type heart struct {
+	stopped time.Time
+	status  rostersync.Status
+	err     error
+}
+
+func (h *heart) Alive() time.Time {
+	if h.stopped.IsZero() {
+		return time.Now()
+	}
+	return h.stopped
+}
+
+func (h *heart) Status(context.Context) (rostersync.Status, error) { return h.status, h.err }
+
+func watched(o Options, hearts map[string]*heart) (*App, *[]string) {
+	var said []string
+	o.Notify = func(text string) { said = append(said, text) }
+	a := &App{o: o, log: slog.New(slog.DiscardHandler)}
+	for _, name := range []string{"acme", "globex"} {
+		if h, ok := hearts[name]; ok {
+			a.orgs = append(a.orgs, &org{name: name, pulse: h})
+		}
+	}
+	return a, &said
+}
+
+func TestWatchdogIsFedOnlyWhileEveryLoopTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sick := &heart{}
+		a, said := watched(Options{Watchdog: time.Minute}, map[string]*heart{"acme": {}, "globex": sick})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- a.watch(ctx) }()
+		fed := func(d time.Duration) int {
+			time.Sleep(d) // of the bubble's clock
+			synctest.Wait()
+			n := 0
+			for _, s := range *said {
+				if s == "WATCHDOG=1" {
+					n++
+				}
+			}
+			*said = nil
+			return n
+		}
+		if n := fed(time.Hour); n < 60 {
+			t.Errorf("fed %d times in an hour, want at least once a minute", n)
+		}
+		sick.stopped = time.Now()
+		if n := fed(stallTime + time.Minute); n == 0 {
+			t.Error("not fed while the loop is only a little late")
+		}
+		if n := fed(time.Hour); n != 0 {
+			t.Errorf("fed %d times while a loop is stuck", n)
+		}
+		sick.stopped = time.Time{}
+		if n := fed(time.Minute); n == 0 {
+			t.Error("not fed again after the loop turned")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWatchSaysHowOrgsStand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, said := watched(Options{}, map[string]*heart{
+			"acme":   {status: rostersync.Status{State: "ok", Enrolled: 12, Held: 3}},
+			"globex": {status: rostersync.Status{State: "blocked", Reasons: []string{"wrong\norg", "no quota"}}},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- a.watch(ctx) }()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		want := "STATUS=acme: ok, 12 enrolled, 3 held | globex: blocked: wrong org; no quota"
+		if len(*said) != 1 || (*said)[0] != want {
+			t.Errorf("got %q, want once %q, and no sign of life that nobody asked for", *said, want)
+		}
+	})
+}
+
+func TestStand(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		heart   heart
+		want    string
+		trouble bool
+	}{
+		{"ok", heart{status: rostersync.Status{State: "ok", Enrolled: 1}}, "ok, 1 enrolled", false},
+		{"standby", heart{status: rostersync.Status{State: "standby"}}, "standby", false},
+		{"paused", heart{status: rostersync.Status{State: "paused"}}, "paused", false},
+		{"degraded", heart{status: rostersync.Status{State: "degraded", Reasons: []string{"why"}}}, "degraded: why", true},
+		{"unreadable", heart{err: errors.New("secret detail")}, "cannot be read", true},
+		{"stuck", heart{stopped: time.Now().Add(-time.Hour)}, "stuck for 1h", true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, trouble := stand(t.Context(), &org{pulse: &tc.heart})
+			if !strings.Contains(got, tc.want) || trouble != tc.trouble || strings.Contains(got, "secret") {
+				t.Errorf("got %q, %t; want %q, %t", got, trouble, tc.want, tc.trouble)
+			}
+		})
+	}
+}
