@@ -2,6 +2,7 @@ package simorg
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -52,18 +53,19 @@ func (c *call) composite() *reply {
 	if bad := c.checkParts(in.CompositeRequest, true); bad != nil {
 		return bad.reply()
 	}
-	type answer struct {
-		Body       json.RawMessage   `json:"body"`
-		Headers    map[string]string `json:"httpHeaders"`
-		Status     int               `json:"httpStatusCode"`
-		ReferendID string            `json:"referenceId"`
-	}
-	out := make([]answer, len(in.CompositeRequest))
+	// By hand, for the bodies are pages: a marshaller would read every byte of them again.
+	b := []byte(`{"compositeResponse":[`)
 	for i, p := range in.CompositeRequest {
+		if i > 0 {
+			b = append(b, ',')
+		}
 		rep := c.run(p)
-		out[i] = answer{embed(rep), map[string]string{}, rep.status, p.ReferenceID}
+		b = append(append(b, `{"body":`...), embed(rep)...)
+		b = fmt.Appendf(b, `,"httpHeaders":{},"httpStatusCode":%d,"referenceId":`, rep.status)
+		b = append(appendString(b, p.ReferenceID), '}')
+		c.o.recycle(rep)
 	}
-	return jsonReply(http.StatusOK, map[string]any{"compositeResponse": out})
+	return &reply{status: http.StatusOK, body: append(b, "]}"...), limits: true}
 }
 
 func (c *call) batch() *reply {

@@ -228,14 +228,19 @@ func (o *Org) write(w http.ResponseWriter, r *http.Request, rep *reply, eff *Eff
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body[:kept]) // the client may have gone
 	}
-	if rep.pooled != nil {
-		o.bodies.Put(rep.pooled)
-	}
+	o.recycle(rep)
 	if abort {
 		if f, ok := w.(http.Flusher); ok {
 			f.Flush()
 		}
 		panic(http.ErrAbortHandler) // cuts the connection in the middle of the body
+	}
+}
+
+// recycle takes back the buffer of a reply of which the body is no longer needed.
+func (o *Org) recycle(rep *reply) {
+	if rep.pooled != nil {
+		o.bodies.Put(rep.pooled)
 	}
 }
 
