@@ -85,10 +85,13 @@ func (b *batch) claim(c *cand) {
 	for i, k := range keys(&c.next) {
 		s := slot(i)
 		h, taken := b.held[s][k]
+		gives := s == slotEmail && yields(&c.next)
 		switch {
-		case k == "" || taken && h.id == c.next.ID:
+		case k == "" || taken && h.id == c.next.ID && h.yields == gives:
 			continue
-		case taken && s == slotEmail && yields(&c.next):
+		case taken && h.id == c.next.ID:
+			c.ousted[s] = h // by itself, on other terms
+		case taken && gives:
 			continue // shown, not claimed
 		case taken && h.yields:
 			c.ousted[s] = h
@@ -103,7 +106,7 @@ func (b *batch) claim(c *cand) {
 			b.refuse(c, &dialer.TakenError{Field: s.field(), UserID: h.id})
 			return
 		}
-		b.held[s][k] = holder{id: c.next.ID, yields: s == slotEmail && yields(&c.next), c: c}
+		b.held[s][k] = holder{id: c.next.ID, yields: gives, c: c}
 		c.took[s] = k
 	}
 }
@@ -130,7 +133,13 @@ func (b *batch) undo(c *cand) {
 		b.pools[kind].left++
 	}
 	for s, k := range c.took {
-		if k == "" || b.held[s][k].c != c {
+		if k == "" {
+			continue
+		}
+		if b.held[s][k].c != c { // lost it meanwhile
+			if c.ousted[s].id == c.next.ID {
+				c.released[s] = k
+			}
 			continue
 		}
 		delete(b.held[s], k)
@@ -161,7 +170,7 @@ func (b *batch) settleClaims(c *cand) {
 			b.held[s][k] = holder{id: h.id, yields: slot(s) == slotEmail && yields(&c.next)}
 		}
 	}
-	if h := c.ousted[slotEmail]; h.id != "" {
+	if h := c.ousted[slotEmail]; h.id != "" && h.id != c.next.ID {
 		b.yielded = append(b.yielded, h.id)
 	}
 }
