@@ -136,7 +136,7 @@ func (o *Org) instanceURLFor(r *http.Request) string {
 	}
 }
 
-// checkAssertion verifies a JWT as section 1.3 of the flow demands: RS256, iss, sub, aud, exp.
+// checkAssertion verifies a JWT: RS256, iss, sub, aud and exp.
 func (o *Org) checkAssertion(assertion, base string) *reply {
 	invalid := oauthError("invalid_grant", "invalid assertion")
 	parts := strings.Split(assertion, ".")

@@ -304,15 +304,15 @@ func (o *Org) checkWrite(f *field, v value) *apiError {
 		to, known := o.tables[strings.ToLower(f.refTo)]
 		o.mu.RLock()
 		defer o.mu.RUnlock()
-		if _, ok := o.live.find0(to, known, v.s); !ok {
+		if _, ok := o.live.findRef(to, known, v.s); !ok {
 			return &apiError{400, "MALFORMED_ID", f.label + ": id value of incorrect type: " + v.s}
 		}
 	}
 	return nil
 }
 
-// find0 finds a reference's target; ids of objects that the org does not hold count as found.
-func (v *view) find0(t *table, known bool, id string) (int, bool) {
+// findRef finds a reference's target; ids of objects that the org does not hold count as found.
+func (v *view) findRef(t *table, known bool, id string) (int, bool) {
 	if !known {
 		return 0, true
 	}

@@ -36,7 +36,7 @@ const (
 	v66        = "/services/data/v66.0"
 )
 
-// bench is an org behind a server, with a session.
+// fixture is an org behind a server, with a session.
 type fixture struct {
 	t     testing.TB
 	org   *Org

@@ -22,7 +22,7 @@ type login struct {
 	modified       int64
 }
 
-// hidden marks a row that is inserted but not committed. Its identity matters, not its content.
+// isHidden reports whether u marks a row that is inserted but not committed.
 func isHidden(u *User) bool { return u != nil && u.ID == "" }
 
 func (v *view) clone() *view {
@@ -37,7 +37,7 @@ type row struct {
 	t    *table
 	i    int
 	u    *User   // of a user, once built
-	vals []value // of a small table or UserLogin
+	vals []value // of a small table
 }
 
 // count is the number of row numbers of the table; not all of them need be alive.
