@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -75,6 +76,9 @@ func (e *ConnectError) Error() string {
 	err := e.Err
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // its own text repeats the whole request
+	}
+	if n, ok := errors.AsType[syscall.Errno](err); ok {
+		err = n // what wraps it repeats where
 	}
 	return fmt.Sprintf("reach rosterd at %s: %v", e.Where, err)
 }

@@ -33,6 +33,12 @@ type (
 	Cost = sync.Cost
 	// Explanation says why a person is in the state that they are in.
 	Explanation = sync.Explanation
+	// ScopeVerdict is what the scope says of a Salesforce user.
+	ScopeVerdict = sync.ScopeVerdict
+	// MappedField is what a rule gives for an attribute.
+	MappedField = sync.MappedField
+	// FieldDiff is an attribute that differs from what it shall be.
+	FieldDiff = sync.FieldDiff
 	// AttentionItem is something only a person can decide.
 	AttentionItem = sync.AttentionItem
 	// QuotaStatus is how the API quota stands.

@@ -33,7 +33,7 @@ func (s *Server) routeEvents() {
 		}},
 	}, func(ctx context.Context, c call, in *OfRun) (*huma.StreamResponse, error) {
 		if _, err := c.Engine.RunByID(ctx, in.ID); err != nil {
-			return nil, err
+			return nil, ofRun(in.ID, err)
 		}
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
 			r, w := humago.Unwrap(hc)

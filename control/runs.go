@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -70,7 +71,7 @@ func (s *Server) routeRuns() {
 		OperationID: "run", Method: http.MethodGet, Path: "/v1/runs/{id}", Tags: []string{"runs"}, Summary: "One run",
 	}, func(ctx context.Context, c call, in *OfRun) (*answer[sync.Run], error) {
 		run, err := c.Engine.RunByID(ctx, in.ID)
-		return &answer[sync.Run]{run}, err
+		return &answer[sync.Run]{run}, ofRun(in.ID, err)
 	})
 	handle(s, Viewer, huma.Operation{
 		OperationID: "run-changes", Method: http.MethodGet, Path: "/v1/runs/{id}/changes", Tags: []string{"runs"},
@@ -94,10 +95,10 @@ func (s *Server) routeRunActions() {
 			OperationID: a.name + "-run", Method: http.MethodPost, Path: "/v1/runs/{id}:" + a.name, Tags: []string{"runs"}, Summary: a.summary,
 		}, func(ctx context.Context, c call, in *OfRun) (*answer[sync.Run], error) {
 			if err := a.act(c.Engine, ctx, in.ID, c.Actor()); err != nil {
-				return nil, err
+				return nil, ofRun(in.ID, err)
 			}
 			run, err := c.Engine.RunByID(ctx, in.ID)
-			return &answer[sync.Run]{run}, err
+			return &answer[sync.Run]{run}, ofRun(in.ID, err)
 		})
 	}
 	handle(s, Admin, huma.Operation{
@@ -109,8 +110,16 @@ func (s *Server) routeRunActions() {
 	},
 	) (*answer[sync.Run], error) {
 		run, err := c.Engine.Approve(ctx, in.ID, c.Actor(), in.Body.reason())
-		return &answer[sync.Run]{run}, err
+		return &answer[sync.Run]{run}, ofRun(in.ID, err)
 	})
+}
+
+// ofRun says which run an error is about.
+func ofRun(id int64, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("run %d: %w", id, err)
 }
 
 // start checks what the schema cannot say, and asks for the run.
@@ -153,7 +162,7 @@ func runChanges(ctx context.Context, c call, in *struct {
 },
 ) (*answer[ActivityPage], error) {
 	if _, err := c.Engine.RunByID(ctx, in.ID); err != nil {
-		return nil, err
+		return nil, ofRun(in.ID, err)
 	}
 	q, err := in.query()
 	if err != nil {

@@ -24,7 +24,8 @@ func (t *tool) explainCommand() *cobra.Command {
 }
 
 // printExplanation reads as an answer that can be pasted into a ticket: the
-// conclusion, then what it rests on in the order in which the sync decides.
+// conclusion, then what it rests on in the order in which the sync decides. The
+// rules come last: they are many, and mostly not the point.
 func printExplanation(w io.Writer, x *control.Explanation) {
 	fmt.Fprintf(w, "%s\n\n", plain(x.Conclusion))
 	printSource(w, x)
@@ -51,12 +52,24 @@ func printExplanation(w io.Writer, x *control.Explanation) {
 	for _, a := range x.Attention {
 		line(w, "Attention", fmt.Sprintf("%d %s: %s (since %s)", a.ID, a.Kind, a.Detail, at(a.Since)))
 	}
-	for i, a := range x.Actions {
-		label := ""
-		if i == 0 {
-			label = "Last actions"
+	block(w, "To change", x.Diff, func(d control.FieldDiff) string {
+		return fmt.Sprintf("%s: %s → %s", d.Field, quote(d.Have), quote(d.Want))
+	})
+	block(w, "Last actions", x.Actions, func(a control.Activity) string { return actionText(&a) })
+	block(w, "Rules", x.Mapping, func(m control.MappedField) string {
+		text := fmt.Sprintf("%s = %s, from %s (%s)", m.Field, quote(m.Value), m.Rule, m.Own)
+		if m.Held {
+			text += ", kept as it is: a Salesforce field of the rule is not visible"
 		}
-		fmt.Fprintf(w, "%-16s  %s\n", label, plain(actionText(&a)))
+		return text
+	})
+}
+
+// block prints a line for each item, the first with a label.
+func block[T any](w io.Writer, label string, items []T, text func(T) string) {
+	for _, item := range items {
+		fmt.Fprintf(w, "%-16s  %s\n", label, plain(text(item)))
+		label = ""
 	}
 }
 
@@ -75,11 +88,34 @@ func printSource(w io.Writer, x *control.Explanation) {
 	}
 	line(w, "Salesforce", text)
 	line(w, "", fmt.Sprintf("changed %s, read %s", at(s.Modified), at(s.ReadAt)))
-	for _, k := range slices.Sorted(maps.Keys(s.Fields)) {
-		if v := s.Fields[k]; v != nil && v != "" {
-			line(w, "", fmt.Sprintf("%s = %v", k, v))
+	flat := map[string]any{}
+	flatten(flat, "", s.Fields)
+	for _, k := range slices.Sorted(maps.Keys(flat)) {
+		if telling(k, x.Scope) && flat[k] != nil {
+			line(w, "", fmt.Sprintf("%s = %v", k, flat[k]))
 		}
 	}
+}
+
+// flatten makes Profile.Name of a Name within a Profile.
+func flatten(out map[string]any, prefix string, fields map[string]any) {
+	for k, v := range fields {
+		if inner, ok := v.(map[string]any); ok {
+			flatten(out, prefix+k+".", inner)
+			continue
+		}
+		out[prefix+k] = v
+	}
+}
+
+// telling reports whether a Salesforce field says why someone is in or out.
+// Those that are only copied stand with their rules.
+func telling(field string, s *control.ScopeVerdict) bool {
+	switch field {
+	case "IsActive", "UserType", "Username", "Email", "Profile.Name":
+		return true
+	}
+	return s != nil && strings.Contains(s.Expression, "user."+field)
 }
 
 func printScope(w io.Writer, x *control.Explanation) {
@@ -120,24 +156,6 @@ func printDialer(w io.Writer, x *control.Explanation) {
 	}
 	if u.Protected {
 		line(w, "", "protected: the sync never touches this user")
-	}
-	for i, m := range x.Mapping {
-		label := ""
-		if i == 0 {
-			label = "Rules"
-		}
-		text := fmt.Sprintf("%s = %s, from %s (%s)", m.Field, quote(m.Value), m.Rule, m.Own)
-		if m.Held {
-			text += ", kept as it is: a Salesforce field of the rule is not visible"
-		}
-		fmt.Fprintf(w, "%-16s  %s\n", label, plain(text))
-	}
-	for i, d := range x.Diff {
-		label := ""
-		if i == 0 {
-			label = "To change"
-		}
-		fmt.Fprintf(w, "%-16s  %s\n", label, plain(fmt.Sprintf("%s: %s → %s", d.Field, quote(d.Have), quote(d.Want))))
 	}
 }
 

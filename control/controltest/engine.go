@@ -159,7 +159,7 @@ func (e *Engine) runLocked(id int64) (*rostersync.Run, error) {
 			return &e.runs[i], nil
 		}
 	}
-	return nil, fmt.Errorf("run %d: %w", id, rostersync.ErrNoRun)
+	return nil, rostersync.ErrNoRun
 }
 
 // Preview answers Cost.

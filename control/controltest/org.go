@@ -3,7 +3,6 @@ package controltest
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/rosterd/rosterd/dialer"
@@ -22,7 +21,7 @@ func (e *Engine) act(id int64, a dialer.Actor, f func(*rostersync.Run)) error {
 		return err
 	}
 	if run.Outcome != rostersync.Running {
-		return fmt.Errorf("run %d: %w", id, rostersync.ErrRunEnded)
+		return rostersync.ErrRunEnded
 	}
 	f(run)
 	e.moveLocked()
@@ -53,9 +52,9 @@ func (e *Engine) Approve(_ context.Context, id int64, a dialer.Actor, reason str
 	case err != nil:
 		return rostersync.Run{}, err
 	case run.Outcome != rostersync.Held:
-		return rostersync.Run{}, fmt.Errorf("approve run %d: %w", id, rostersync.ErrNothingHeld)
+		return rostersync.Run{}, rostersync.ErrNothingHeld
 	case slices.Contains(e.approved, id):
-		return rostersync.Run{}, fmt.Errorf("approve run %d: %w", id, rostersync.ErrHeldChanged)
+		return rostersync.Run{}, rostersync.ErrHeldChanged
 	}
 	e.approved = append(e.approved, id)
 	next := rostersync.Run{
@@ -107,9 +106,14 @@ func (e *Engine) Explain(ctx context.Context, ref string) (rostersync.Explanatio
 		return rostersync.Explanation{}, err
 	}
 	x.Source = &rostersync.Source{
-		ID: sfid, Fields: map[string]any{"IsActive": true, "UserType": "Standard"}, Visible: true, Modified: Start(), ReadAt: Start(),
+		ID: sfid, Visible: true, Modified: Start(), ReadAt: Start(), Fields: map[string]any{
+			"IsActive": true, "UserType": "Standard", "Phone": "555-0100", "Profile": map[string]any{"Name": "Rep", "UserLicense": map[string]any{"Name": "Salesforce"}},
+		},
 	}
-	x.Scope = &rostersync.ScopeVerdict{Expression: "user.IsActive", In: true, Clauses: []rostersync.Clause{{Expression: "user.IsActive", True: true}}}
+	x.Scope = &rostersync.ScopeVerdict{
+		Expression: `user.IsActive && user.Profile.UserLicense.Name == "Salesforce"`, In: true,
+		Clauses: []rostersync.Clause{{Expression: "user.IsActive", True: true}, {Expression: `user.Profile.UserLicense.Name == "Salesforce"`, True: true}},
+	}
 	u, err := e.Users.User(ctx, sfid)
 	if err != nil {
 		x.Match, x.Seat, x.Conclusion = "none", "needs one", "In scope, and not in the dialer yet."
