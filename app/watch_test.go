@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,12 +15,15 @@ import (
 
 // heart is an engine's pulse that a test can stop.
 type heart struct {
+	mu      sync.Mutex // guards stopped
 	stopped time.Time
 	status  rostersync.Status
 	err     error
 }
 
 func (h *heart) Alive() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.stopped.IsZero() {
 		return time.Now()
 	}
@@ -28,16 +32,23 @@ func (h *heart) Alive() time.Time {
 
 func (h *heart) Status(context.Context) (rostersync.Status, error) { return h.status, h.err }
 
-func watched(o Options, hearts map[string]*heart) (*App, *[]string) {
-	var said []string
-	o.Notify = func(text string) { said = append(said, text) }
+// stop lets the loop have turned last at a time; zero starts it again.
+func (h *heart) stop(at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopped = at
+}
+
+func watched(o Options, hearts map[string]*heart) (*App, *notes) {
+	said := &notes{}
+	o.Notify = said.add
 	a := &App{o: o, log: slog.New(slog.DiscardHandler)}
 	for _, name := range []string{"acme", "globex"} {
 		if h, ok := hearts[name]; ok {
 			a.orgs = append(a.orgs, &org{name: name, pulse: h})
 		}
 	}
-	return a, &said
+	return a, said
 }
 
 func TestWatchdogIsFedOnlyWhileEveryLoopTurns(t *testing.T) {
@@ -47,29 +58,31 @@ func TestWatchdogIsFedOnlyWhileEveryLoopTurns(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- a.watch(ctx) }()
+		heard := 0
 		fed := func(d time.Duration) int {
 			time.Sleep(d) // of the bubble's clock
 			synctest.Wait()
+			all := said.all()
 			n := 0
-			for _, s := range *said {
+			for _, s := range all[heard:] {
 				if s == "WATCHDOG=1" {
 					n++
 				}
 			}
-			*said = nil
+			heard = len(all)
 			return n
 		}
 		if n := fed(time.Hour); n < 60 {
 			t.Errorf("fed %d times in an hour, want at least once a minute", n)
 		}
-		sick.stopped = time.Now()
+		sick.stop(time.Now())
 		if n := fed(stallTime + time.Minute); n == 0 {
 			t.Error("not fed while the loop is only a little late")
 		}
 		if n := fed(time.Hour); n != 0 {
 			t.Errorf("fed %d times while a loop is stuck", n)
 		}
-		sick.stopped = time.Time{}
+		sick.stop(time.Time{})
 		if n := fed(time.Minute); n == 0 {
 			t.Error("not fed again after the loop turned")
 		}
@@ -96,8 +109,8 @@ func TestWatchSaysHowOrgsStand(t *testing.T) {
 			t.Error(err)
 		}
 		want := "STATUS=acme: ok, 12 enrolled, 3 held | globex: blocked: wrong org; no quota"
-		if len(*said) != 1 || (*said)[0] != want {
-			t.Errorf("got %q, want once %q, and no sign of life that nobody asked for", *said, want)
+		if got := said.all(); len(got) != 1 || got[0] != want {
+			t.Errorf("got %q, want once %q, and no sign of life that nobody asked for", said.all(), want)
 		}
 	})
 }
@@ -105,19 +118,19 @@ func TestWatchSaysHowOrgsStand(t *testing.T) {
 func TestStand(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
-		heart   heart
+		heart   *heart
 		want    string
 		trouble bool
 	}{
-		{"ok", heart{status: rostersync.Status{State: "ok", Enrolled: 1}}, "ok, 1 enrolled", false},
-		{"standby", heart{status: rostersync.Status{State: "standby"}}, "standby", false},
-		{"paused", heart{status: rostersync.Status{State: "paused"}}, "paused", false},
-		{"degraded", heart{status: rostersync.Status{State: "degraded", Reasons: []string{"why"}}}, "degraded: why", true},
-		{"unreadable", heart{err: errors.New("secret detail")}, "cannot be read", true},
-		{"stuck", heart{stopped: time.Now().Add(-time.Hour)}, "stuck for 1h", true},
+		{"ok", &heart{status: rostersync.Status{State: "ok", Enrolled: 1}}, "ok, 1 enrolled", false},
+		{"standby", &heart{status: rostersync.Status{State: "standby"}}, "standby", false},
+		{"paused", &heart{status: rostersync.Status{State: "paused"}}, "paused", false},
+		{"degraded", &heart{status: rostersync.Status{State: "degraded", Reasons: []string{"why"}}}, "degraded: why", true},
+		{"unreadable", &heart{err: errors.New("secret detail")}, "cannot be read", true},
+		{"stuck", &heart{stopped: time.Now().Add(-time.Hour)}, "stuck for 1h", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, trouble := stand(t.Context(), &org{pulse: &tc.heart})
+			got, trouble := stand(t.Context(), &org{pulse: tc.heart})
 			if !strings.Contains(got, tc.want) || trouble != tc.trouble || strings.Contains(got, "secret") {
 				t.Errorf("got %q, %t; want %q, %t", got, trouble, tc.want, tc.trouble)
 			}
