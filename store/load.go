@@ -52,7 +52,16 @@ func (tx *Tx) load(ctx context.Context, table string, columns []string, rows ite
 	if err != nil {
 		return n, tx.spoil(err)
 	}
+	tx.grow(table, n)
 	return n, nil
+}
+
+// grow notes that a table grew.
+func (tx *Tx) grow(table string, n int64) {
+	if tx.loaded == nil {
+		tx.loaded = make(map[string]int64)
+	}
+	tx.loaded[table] += n
 }
 
 // insert runs prepared inserts of many rows, then of one for what remains.

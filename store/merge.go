@@ -45,6 +45,7 @@ func (tx *Tx) merge(ctx context.Context, table string, columns, key []string, ro
 	list, keys := strings.Join(columns, ", "), strings.Join(key, ", ")
 	_, err = tx.Exec(ctx, "INSERT INTO "+table+" ("+list+") SELECT DISTINCT ON ("+keys+") "+list+
 		" FROM "+stage+" ORDER BY "+keys+", ctid DESC"+tail)
+	tx.grow(table, n)
 	return n, err
 }
 

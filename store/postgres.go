@@ -23,13 +23,6 @@ func openPostgres(ctx context.Context, databaseURL string, o Options) (*DB, erro
 	if conf.ConnConfig.ConnectTimeout == 0 {
 		conf.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
-	conf.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		// We look rows up by lists of keys, in tables that may have grown a
-		// thousandfold since Postgres last counted them: it would read all of
-		// such a table for each list. Where there is no index it still will.
-		_, err := c.Exec(ctx, "SET enable_seqscan = off")
-		return err
-	}
 	pool, err := pgxpool.NewWithConfig(ctx, conf)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -74,4 +67,38 @@ func (db *DB) await(ctx context.Context, patience time.Duration) error {
 // pgx runs fn on the Postgres connection beneath c.
 func (c *conn) pgx(fn func(*pgx.Conn) error) error {
 	return c.Raw(func(dc any) error { return fn(dc.(*stdlib.Conn).Conn()) })
+}
+
+// analyzeFrom is how many rows a table must have grown by before it is worth
+// telling Postgres.
+const analyzeFrom = 2000
+
+// growth is how much was loaded into a table since Postgres last counted it on
+// our behalf, and how much until then.
+type growth struct{ since, counted int64 }
+
+// grew notes that rows were loaded, and has Postgres count the tables that have
+// doubled: autovacuum comes a minute later, and until then every list of keys
+// would be looked up as if the table were empty, by reading all of it.
+func (db *DB) grew(ctx context.Context, loaded map[string]int64) {
+	for table, n := range loaded {
+		db.mu.Lock()
+		g := db.growth[table]
+		g.since += n
+		due := g.since >= max(analyzeFrom, g.counted)
+		if due {
+			g = growth{counted: g.counted + g.since}
+		}
+		if db.growth == nil {
+			db.growth = make(map[string]growth)
+		}
+		db.growth[table] = g
+		db.mu.Unlock()
+		if !due {
+			continue
+		}
+		if _, err := db.pool.Exec(ctx, "ANALYZE "+pgx.Identifier{table}.Sanitize()); err != nil {
+			db.log.Debug("table not analyzed", "err", err) // autovacuum will
+		}
+	}
 }

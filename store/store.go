@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -36,6 +37,9 @@ type DB struct {
 
 	sql  *sql.DB       // Postgres: all connections; SQLite: the writer
 	pool *pgxpool.Pool // Postgres only
+
+	mu     sync.Mutex
+	growth map[string]growth // Postgres only, by table; guarded by mu
 
 	path    string // SQLite only
 	reader  *sql.DB

@@ -21,6 +21,8 @@ type Tx struct {
 	saved bool // inside Savepoint
 	err   error
 	after []func()
+
+	loaded map[string]int64 // rows by table, on Postgres
 }
 
 // Postgres reports whether the database is Postgres; if not, it is SQLite.

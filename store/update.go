@@ -79,6 +79,7 @@ func (db *DB) attempt(ctx context.Context, write bool, fn func(tx *Tx) error) (a
 		return nil, err
 	}
 	open = false
+	db.grew(context.WithoutCancel(ctx), tx.loaded)
 	return tx.after, nil
 }
 
