@@ -84,6 +84,13 @@ func (p *pass) once(ctx context.Context) error {
 		return err
 	}
 	direct := enrolled == 0 // nobody can leave: join at once
+	if direct && !p.run.DryRun && p.e.get(statePolicy) == "" {
+		// The rules by which the first people join. Noted before they do, or a
+		// first sync that is interrupted would look like changed rules.
+		if err := p.e.remember(ctx, statePolicy, fmt.Sprint(p.cfg.policyMark())); err != nil {
+			return err
+		}
+	}
 	err = p.each(ctx, func(page []Action) error { return p.safePart(ctx, page, direct) })
 	if err != nil {
 		return err
