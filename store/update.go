@@ -52,7 +52,7 @@ func (db *DB) attempt(ctx context.Context, write bool, fn func(tx *Tx) error) (a
 	if err != nil {
 		return nil, classify(err)
 	}
-	open, broken := true, false
+	open, broken := false, false
 	defer func() {
 		if open { // fn failed, or panicked
 			broken = db.rollback(ctx, c) != nil
@@ -62,6 +62,7 @@ func (db *DB) attempt(ctx context.Context, write bool, fn func(tx *Tx) error) (a
 	if _, err := c.ExecContext(ctx, db.begin(write)); err != nil {
 		return nil, classify(err)
 	}
+	open = true
 	tx := &Tx{c: c, pg: db.Postgres(), write: write}
 	if err := fn(tx); err != nil {
 		return nil, classify(err)
