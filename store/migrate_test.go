@@ -24,7 +24,23 @@ func TestMigrateIsRepeatable(t *testing.T) {
 }
 
 func TestMigrateTogether(t *testing.T) {
-	url := "sqlite://" + filepath.Join(t.TempDir(), "test.db")
+	t.Run("sqlite", func(t *testing.T) { migrateTogether(t, "sqlite://"+filepath.Join(t.TempDir(), "test.db")) })
+	t.Run("postgres", func(t *testing.T) {
+		url := storetest.Postgres(t)
+		db, err := store.Open(t.Context(), url, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(exec(t.Context(), db, "DROP SCHEMA public CASCADE"),
+			exec(t.Context(), db, "CREATE SCHEMA public"), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		migrateTogether(t, url)
+	})
+}
+
+func migrateTogether(t *testing.T, url string) {
+	t.Helper()
 	var group sync.WaitGroup
 	for range 6 {
 		group.Go(func() {
