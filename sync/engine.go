@@ -87,7 +87,8 @@ type Engine struct {
 	quota    *governor
 	crmOpts  crm.Options
 
-	destroy sync.Mutex // one destructive part at a time
+	destroy  sync.Mutex // one destructive part at a time
+	entering sync.Mutex // one run gets its number at a time, and each only one
 
 	mu         sync.Mutex // guards what follows
 	cfg        *Config

@@ -49,12 +49,10 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 	begun, joined := e.beginLocked(r, time.Time{})
 	begun.force = true
 	e.mu.Unlock()
-	if !joined {
-		if err := e.enter(ctx, begun); err != nil {
+	if err := e.enter(ctx, begun); err != nil {
+		if !joined {
 			begun.cancelNow(err)
-			return Run{}, false, err
 		}
-	} else if err := begun.numbered(ctx); err != nil {
 		return Run{}, false, err
 	}
 	v, _ := begun.view()
@@ -66,24 +64,6 @@ func (r *running) cancelNow(error) {
 	r.update(func(run *Run) { run.Error = errCancelled.Error() })
 }
 
-// numbered waits until a run that is joined has its number.
-func (r *running) numbered(ctx context.Context) error {
-	for {
-		v, changed := r.view()
-		if v.ID != 0 || v.Outcome != Running {
-			return nil
-		}
-		if v.Trigger == "poll" { // a quiet run gets its number because someone asks for it
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		}
-	}
-}
-
 // requestUser runs at once, beside whatever else runs: support does not wait.
 func (e *Engine) requestUser(ctx context.Context, r Run) (Run, bool, error) {
 	e.mu.Lock()
@@ -91,7 +71,7 @@ func (e *Engine) requestUser(ctx context.Context, r Run) (Run, bool, error) {
 		v, _ := o.view()
 		if v.Outcome == Running && v.Kind == KindUser && !v.DryRun && !r.DryRun && slices.Equal(v.Users, r.Users) {
 			e.mu.Unlock()
-			if err := o.numbered(ctx); err != nil {
+			if err := e.enter(ctx, o); err != nil {
 				return Run{}, false, err
 			}
 			v, _ = o.view()
