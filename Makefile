@@ -41,7 +41,7 @@ $(PROGRAMS):
 	@CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/$@ ./cmd/$@
 
 demo: build ## a simulated org flows into a dialer's directory; DEMO_SECONDS=20 ends by itself
-	@exec ./bin/rostersim demo
+	@exec scripts/demo
 
 test: ## everything: set-up, checks, the unit file, all tests with -race on SQLite and Postgres
 	@scripts/test
