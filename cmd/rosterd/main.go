@@ -22,12 +22,14 @@ import (
 
 var version = "dev" // set by the linker
 
-// The exit codes. A configuration that cannot be used is its own, so that the
-// service manager does not try it again and again.
+// The exit codes. A configuration that cannot be used has its own, EX_CONFIG of
+// sysexits.h, so that the service manager does not try it again and again; it
+// is not 2, with which a Go program ends that panicked.
 const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
+	exitOK     = 0
+	exitError  = 1
+	exitUsage  = 2
+	exitConfig = 78
 )
 
 // memoryLimit is the soft limit of the heap where GOMEMLIMIT sets none: far
@@ -85,6 +87,8 @@ type exitCode struct {
 func (e *exitCode) Unwrap() error { return e.error }
 
 func usage(err error) error { return &exitCode{err, exitUsage} }
+
+func unusable(err error) error { return &exitCode{err, exitConfig} }
 
 func command(out, errOut io.Writer) *cobra.Command {
 	var path string

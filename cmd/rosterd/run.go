@@ -29,7 +29,7 @@ func serve(ctx context.Context, load loader, errOut io.Writer) error {
 	limitMemory()
 	cfg, err := load()
 	if err != nil {
-		return usage(err)
+		return unusable(err)
 	}
 	log, level := logger(errOut, cfg.Log)
 	slog.SetDefault(log)
@@ -102,7 +102,7 @@ func checkAll(ctx context.Context, load loader, online bool, out io.Writer) erro
 func migrate(ctx context.Context, load loader, out, errOut io.Writer) (err error) {
 	cfg, err := load()
 	if err != nil {
-		return usage(err)
+		return unusable(err)
 	}
 	log, _ := logger(errOut, cfg.Log)
 	db, err := store.Open(ctx, cfg.Database, store.Options{Log: log})
