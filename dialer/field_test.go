@@ -75,8 +75,8 @@ func TestEveryTextIsAField(t *testing.T) {
 
 // fill sets every text, number and flag.
 func fill(v reflect.Value) {
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
+	for _, f := range v.Fields() {
+		switch f.Kind() {
 		case reflect.String:
 			f.SetString("x")
 		case reflect.Bool:
@@ -84,7 +84,7 @@ func fill(v reflect.Value) {
 		case reflect.Int64:
 			f.SetInt(1)
 		case reflect.Struct:
-			if _, ok := f.Interface().(time.Time); !ok {
+			if f.Type() != reflect.TypeFor[time.Time]() {
 				fill(f)
 			}
 		}

@@ -39,7 +39,7 @@ func (tx *Tx) load(ctx context.Context, table string, columns []string, rows ite
 	if !tx.pg {
 		return tx.insert(ctx, table, columns, "", rows)
 	}
-	first, rest, stop := peek(rows, len(columns))
+	first, rest, stop := peek(rows)
 	defer stop()
 	if rest == nil {
 		return tx.batch(ctx, insertSQL(table, columns, 1, ""), first)
@@ -147,7 +147,7 @@ func anonymous(query string) string {
 }
 
 // peek takes up to fewRows rows. If there are no more, next is nil.
-func peek(rows iter.Seq[[]any], columns int) (first [][]any, next func() ([]any, bool), stop func()) {
+func peek(rows iter.Seq[[]any]) (first [][]any, next func() ([]any, bool), stop func()) {
 	pull, stop := iter.Pull(rows)
 	for range fewRows {
 		row, ok := pull()

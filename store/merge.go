@@ -33,7 +33,7 @@ func (tx *Tx) merge(ctx context.Context, table string, columns, key []string, ro
 	if !tx.pg {
 		return tx.insert(ctx, table, columns, tail, rows)
 	}
-	first, rest, stop := peek(rows, len(columns))
+	first, rest, stop := peek(rows)
 	defer stop()
 	if rest == nil {
 		return tx.batch(ctx, insertSQL(table, columns, 1, tail), first)
@@ -79,7 +79,7 @@ func (tx *Tx) rewrite(ctx context.Context, table string, columns, key []string, 
 		}
 		return n, nil
 	}
-	first, rest, stop := peek(rows, len(columns))
+	first, rest, stop := peek(rows)
 	defer stop()
 	if rest == nil {
 		return tx.batch(ctx, query, first)

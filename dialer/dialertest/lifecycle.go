@@ -276,9 +276,14 @@ func testAudit(t *testing.T, s *suite) {
 		q    dialer.ActivityQuery
 		want int
 	}{
-		{dialer.ActivityQuery{UserID: id}, 3}, {dialer.ActivityQuery{UserID: "x"}, 0}, {dialer.ActivityQuery{Verb: dialer.VerbUpdate}, 1},
-		{dialer.ActivityQuery{RunID: "run-2"}, 1}, {dialer.ActivityQuery{After: list[0].Seq}, 2}, {dialer.ActivityQuery{Limit: 2}, 2},
-		{dialer.ActivityQuery{Newest: true, After: list[2].Seq}, 2}, {dialer.ActivityQuery{Since: list[2].At.Add(time.Hour)}, 0},
+		{dialer.ActivityQuery{UserID: id}, 3},
+		{dialer.ActivityQuery{UserID: "x"}, 0},
+		{dialer.ActivityQuery{Verb: dialer.VerbUpdate}, 1},
+		{dialer.ActivityQuery{RunID: "run-2"}, 1},
+		{dialer.ActivityQuery{After: list[0].Seq}, 2},
+		{dialer.ActivityQuery{Limit: 2}, 2},
+		{dialer.ActivityQuery{Newest: true, After: list[2].Seq}, 2},
+		{dialer.ActivityQuery{Since: list[2].At.Add(time.Hour)}, 0},
 		{dialer.ActivityQuery{Since: list[0].At}, 3},
 	} {
 		if got := len(s.activity(c.q)); got != c.want {

@@ -137,3 +137,31 @@ func reload(b *testing.B, from, to *store.DB) (took time.Duration) {
 	}
 	return took
 }
+
+// BenchmarkUsers measures reading the whole directory, b.N users.
+func BenchmarkUsers(b *testing.B) {
+	storetest.Bench(b, func(b *testing.B, open func() *store.DB) {
+		db := open()
+		org, err := directory.EnsureOrg(b.Context(), db, "acme")
+		if err != nil {
+			b.Fatal(err)
+		}
+		d := directory.New(db, org, directory.Options{})
+		for done := 0; done < b.N; done += 5000 {
+			changes := people(done, min(5000, b.N-done))
+			for i := range changes {
+				changes[i].Seats = nil
+			}
+			d.Apply(b.Context(), changes)
+		}
+		n := 0
+		for b.ResetTimer(); n < b.N; {
+			for _, err := range d.Users(b.Context(), dialer.Query{Linked: true, Order: dialer.OrderSalesforceID}) {
+				if err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+		}
+	})
+}
