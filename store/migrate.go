@@ -28,7 +28,8 @@ func (db *DB) Migrate(ctx context.Context) error {
 	// On SQLite a second program fails in its first statement when it loses the
 	// race, as each migration is one transaction: it then looks again.
 	for wait := 50 * time.Millisecond; wait < 5*time.Second; wait *= 2 {
-		if err = db.migrate(ctx); err == nil || db.Postgres() || errors.Is(err, ErrNewerSchema) {
+		if err = db.migrate(ctx); err == nil || db.Postgres() || errors.Is(err, ErrNewerSchema) ||
+			errors.Is(err, ErrDiskFull) || errors.Is(err, ErrReadOnly) {
 			return err
 		}
 		select {

@@ -17,7 +17,8 @@ import (
 // writers wait for each other rather than fail half way.
 const (
 	pragmas = "_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=busy_timeout(5000)" +
-		"&_pragma=foreign_keys(1)&_pragma=temp_store(memory)&_pragma=cache_size(-16000)"
+		"&_pragma=foreign_keys(1)&_pragma=temp_store(memory)&_pragma=cache_size(-16000)" +
+		"&_pragma=journal_size_limit(67108864)" // a first sync leaves no gigabyte of log behind
 	readPragmas = pragmas + "&_pragma=query_only(1)"
 )
 
