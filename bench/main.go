@@ -1,0 +1,160 @@
+// Command bench measures the whole daemon, each figure beside a floor taken in the same run: real rostersim and rosterd
+// processes, on SQLite and on the Postgres that ROSTERD_TEST_POSTGRES names. It compares with the results stored
+// beside it and never fails for being slow; it fails when a run does not do what it must, such as writing rows where
+// nothing changed.
+//
+//	go run ./bench                 what `make bench` runs
+//	go run ./bench -big            with a million users, which takes long
+//	go run ./bench -save           and store the results
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are the flags.
+type settings struct {
+	sizes  []int
+	stores []string
+	rounds int
+	big    bool
+	save   bool
+	only   string
+}
+
+const bigSize = 1_000_000
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) > 0 {
+		switch args[0] { // floors, each in a process of its own
+		case "download":
+			return answer(out)(download(ctx, args[1:]))
+		case "load":
+			return answer(out)(load(ctx, args[1:]))
+		}
+	}
+	s := &settings{}
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	sizes := fs.String("users", "10000,100000", "`sizes` of the simulated orgs")
+	stores := fs.String("stores", "sqlite,postgres", "`databases` to measure on")
+	fs.IntVar(&s.rounds, "rounds", 3, "how `often` a no-op sync and its floor are taken; the best of each counts")
+	fs.BoolVar(&s.big, "big", false, "measure a million users too")
+	fs.BoolVar(&s.save, "save", false, "store the results in bench/results.json and bench/RESULTS.md")
+	fs.StringVar(&s.only, "only", "", "measure only `part`: sync, api or diff")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	for text := range strings.SplitSeq(*sizes, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 20_000_000 {
+			return fmt.Errorf("-users %q: want numbers of users, separated by commas", *sizes)
+		}
+		s.sizes = append(s.sizes, n)
+	}
+	for name := range strings.SplitSeq(*stores, ",") {
+		if name != sqlite && name != postgres {
+			return fmt.Errorf("-stores %q: want sqlite, postgres or both", *stores)
+		}
+		if name == postgres && os.Getenv(postgresVar) == "" {
+			fmt.Fprintln(out, "Postgres is left out: "+postgresVar+" names none; make bench starts one")
+			continue
+		}
+		s.stores = append(s.stores, name)
+	}
+	if s.big && !slices.Contains(s.sizes, bigSize) {
+		s.sizes = append(s.sizes, bigSize)
+	}
+	if !slices.Contains([]string{"", "sync", "api", "diff"}, s.only) {
+		return fmt.Errorf("-only %q: want sync, api or diff", s.only)
+	}
+	return s.measure(ctx, out)
+}
+
+// measure takes every figure and says how it compares.
+func (s *settings) measure(ctx context.Context, out io.Writer) error {
+	bench, err := newBench(ctx, out)
+	if err != nil {
+		return err
+	}
+	defer bench.close()
+	stored, err := readResults()
+	if err != nil {
+		return err
+	}
+	all := &results{Machine: machine()}
+	add := func(rows []row, err error) error {
+		for _, r := range rows {
+			fmt.Fprintln(out, r.line(stored))
+		}
+		all.Rows = append(all.Rows, rows...)
+		return err
+	}
+	if s.only == "" || s.only == "diff" {
+		if err := add(diffRows()); err != nil {
+			return err
+		}
+	}
+	for _, n := range s.sizes {
+		if err := s.size(ctx, bench, n, add); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "\n%s\n", all.table(stored))
+	if !s.save {
+		return nil
+	}
+	return all.keep(stored)
+}
+
+// size measures an org of n users on each store.
+func (s *settings) size(ctx context.Context, b *bench, n int, add func([]row, error) error) error {
+	sim, err := b.startSim(ctx, n)
+	if err != nil {
+		return err
+	}
+	defer sim.stop()
+	for _, name := range s.stores {
+		if s.only == "" || s.only == "sync" {
+			if err := add(b.syncRows(ctx, sim, name, n, s.rounds)); err != nil {
+				return fmt.Errorf("%d users on %s: %w", n, name, err)
+			}
+		}
+		if n == 100_000 && (s.only == "" || s.only == "api") {
+			if err := add(b.apiRows(ctx, sim, name, n)); err != nil {
+				return fmt.Errorf("control API on %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// answer prints what a floor found as JSON.
+func answer(out io.Writer) func(v any, err error) error {
+	return func(v any, err error) error {
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(out).Encode(v)
+	}
+}
