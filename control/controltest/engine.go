@@ -19,7 +19,7 @@ import (
 func Start() time.Time { return time.Date(2026, 11, 20, 7, 0, 0, 0, time.UTC) }
 
 // Engine is the sync of one org, without a sync. Its fields may be set before
-// it is used.
+// it is used, and later by Set.
 type Engine struct {
 	Name   string
 	Users  *Directory
@@ -33,12 +33,19 @@ type Engine struct {
 	Found  []rostersync.CheckResult // answer of Doctor
 	Broken error                    // answer of everything, when set
 
-	mu       sync.Mutex // guards what follows, and Items
+	mu       sync.Mutex // guards everything, once the engine is used
 	runs     []rostersync.Run
 	moved    chan struct{} // closed when a run moves
 	paused   bool
 	asked    []rostersync.Request
 	approved []int64
+}
+
+// Set lets f set fields while the engine is in use.
+func (e *Engine) Set(f func(*Engine)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f(e)
 }
 
 // Asked are the requests that were accepted, joined ones included.
@@ -164,6 +171,8 @@ func (e *Engine) runLocked(id int64) (*rostersync.Run, error) {
 
 // Preview answers Cost.
 func (e *Engine) Preview(_ context.Context, k rostersync.Kind) (rostersync.Cost, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	c := e.Cost
 	c.Kind = k
 	return c, e.Broken

@@ -97,6 +97,8 @@ func (e *Engine) Status(context.Context) (rostersync.Status, error) {
 
 // Explain explains a user of the directory, or a person of Salesforce only.
 func (e *Engine) Explain(ctx context.Context, ref string) (rostersync.Explanation, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.Broken != nil {
 		return rostersync.Explanation{}, e.Broken
 	}
@@ -130,6 +132,8 @@ func (e *Engine) Explain(ctx context.Context, ref string) (rostersync.Explanatio
 
 // Add enrolls people of Salesforce.
 func (e *Engine) Add(ctx context.Context, refs []string, _ dialer.Actor, _ string) ([]rostersync.AddResult, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var out []rostersync.AddResult
 	for _, ref := range refs {
 		r := rostersync.AddResult{Ref: ref, Outcome: "refused", Detail: "Salesforce shows no such user"}
@@ -162,7 +166,15 @@ func (e *Engine) ResolveAttention(_ context.Context, id int64, _ dialer.Actor) e
 }
 
 // Quota answers Limits.
-func (e *Engine) Quota(context.Context) (rostersync.QuotaStatus, error) { return e.Limits, e.Broken }
+func (e *Engine) Quota(context.Context) (rostersync.QuotaStatus, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.Limits, e.Broken
+}
 
 // Doctor answers Found.
-func (e *Engine) Doctor(context.Context) ([]rostersync.CheckResult, error) { return e.Found, e.Broken }
+func (e *Engine) Doctor(context.Context) ([]rostersync.CheckResult, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.Found), e.Broken
+}
