@@ -161,7 +161,7 @@ func (m *Mirror) Unsettled(ctx context.Context, policy int64, all bool) iter.Seq
 		if all {
 			return `WHERE m.org_id = $1 AND m.id > $2 ORDER BY m.id LIMIT ` + fmt.Sprint(pageRows), []any{m.org, after}
 		}
-		return `LEFT JOIN dialer_users d ON d.org_id = m.org_id AND d.salesforce_id = m.id AND d.status <> 'deleted'
+		return `LEFT JOIN dialer_users d ON d.org_id = m.org_id AND d.salesforce_id = m.id AND d.salesforce_id <> '' AND d.status <> 'deleted'
 			WHERE m.org_id = $1 AND m.id > $2 AND
 				CASE WHEN d.id IS NULL THEN m.settled_policy <> $3
 				ELSE d.settled_hash <> m.hash OR d.settled_policy <> $3 END

@@ -32,7 +32,7 @@ func (m *Mirror) Unlisted(ctx context.Context, seen func(seq int64) bool) ([]str
 		err := m.db.Read(ctx, func(tx *Tx) error {
 			n = 0
 			rows, err := tx.Query(ctx, `SELECT m.id, m.seq, m.listed, d.id IS NOT NULL FROM crm_users m
-				LEFT JOIN dialer_users d ON d.org_id = m.org_id AND d.salesforce_id = m.id AND d.status <> 'deleted'
+				LEFT JOIN dialer_users d ON d.org_id = m.org_id AND d.salesforce_id = m.id AND d.salesforce_id <> '' AND d.status <> 'deleted'
 				WHERE m.org_id = $1 AND m.id > $2 ORDER BY m.id LIMIT 20000`, m.org, after)
 			if err != nil {
 				return err
@@ -92,7 +92,7 @@ func (m *Mirror) Frozen(ctx context.Context) ([]string, error) {
 // Unknown returns those of the enrolled users' Salesforce ids that the mirror
 // has never seen.
 func (m *Mirror) Unknown(ctx context.Context) ([]string, error) {
-	return m.ids(ctx, `SELECT d.salesforce_id FROM dialer_users d WHERE d.org_id = $1 AND d.status <> 'deleted' AND d.salesforce_id IS NOT NULL
+	return m.ids(ctx, `SELECT d.salesforce_id FROM dialer_users d WHERE d.org_id = $1 AND d.status <> 'deleted' AND d.salesforce_id <> ''
 		AND NOT EXISTS (SELECT 1 FROM crm_users m WHERE m.org_id = d.org_id AND m.id = d.salesforce_id) ORDER BY d.salesforce_id`)
 }
 
@@ -117,7 +117,7 @@ func (m *Mirror) Invalidated(ctx context.Context, ids []string) (n int, err erro
 			only, args = " AND "+tx.In("m.id", 2), append(args, Strings(ids))
 		}
 		return tx.QueryRow(ctx, `SELECT COUNT(*) FROM crm_users m JOIN dialer_users d
-			ON d.org_id = m.org_id AND d.salesforce_id = m.id AND d.status <> 'deleted' AND d.settled_hash <> m.hash
+			ON d.org_id = m.org_id AND d.salesforce_id = m.id AND d.salesforce_id <> '' AND d.status <> 'deleted' AND d.settled_hash <> m.hash
 			WHERE m.org_id = $1 AND m.email_key LIKE '%.invalid' AND d.email_key NOT LIKE '%.invalid'`+only, args...).Scan(&n)
 	})
 	return n, err
