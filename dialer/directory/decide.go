@@ -154,7 +154,7 @@ func (b *batch) edit(c *cand) error {
 		return dialer.ErrConflict
 	}
 	c.next.SettledHash, c.next.SettledPolicy = 0, 0
-	if bySync(ch.Actor) {
+	if bySync(ch.Actor) && !c.noSeat {
 		c.next.SettledHash, c.next.SettledPolicy = ch.User.SettledHash, ch.User.SettledPolicy
 	}
 	return b.check(c)

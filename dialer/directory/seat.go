@@ -34,7 +34,8 @@ func (b *batch) loadPools(ctx context.Context) error {
 
 // seat sets aside the seats that the change asks for and the user lacks. When
 // one is not left, the change's policy decides: the user is written inactive,
-// or nothing is written.
+// or nothing is written. Someone written inactive is not settled: the sync looks
+// at them again, whatever it remembers of who waits.
 func (b *batch) seat(c *cand) error {
 	var lacking []string
 	for _, kind := range c.change.Seats {
@@ -58,6 +59,7 @@ func (b *batch) seat(c *cand) error {
 		c.next.Status, c.next.StatusReason = dialer.StatusInactive, dialer.ReasonNoSeat
 		stay(&c.next)
 		c.next.LicenseTypes = nil
+		c.next.SettledHash, c.next.SettledPolicy = 0, 0
 		return nil
 	}
 	for _, kind := range lacking {
