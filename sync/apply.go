@@ -22,11 +22,7 @@ func (p *pass) safePart(ctx context.Context, page []Action, direct bool) error {
 				a.Change.Verb = "" // its turn comes
 				continue
 			}
-			a.Change.Verb = "" // an activation: what else changed goes on now
-			if len(a.Change.Fields) > 0 {
-				a.Change.Verb = dialer.VerbUpdate
-			}
-			a.Change.User.SettledHash, a.Change.User.SettledPolicy = 0, 0
+			a.withoutJoining()
 		}
 	}
 	p.run.progress(len(page))

@@ -170,6 +170,10 @@ func (p *pass) takeAway(ctx context.Context, allowed map[string]string) error {
 		}
 		for i := range actions {
 			a := &actions[i]
+			if a.Joins { // with a new address; the seat comes in turn
+				p.joins = true
+				a.withoutJoining()
+			}
 			note := ""
 			if a.Leaves {
 				if n, ok := allowed[a.key(partLeave)]; ok {

@@ -39,6 +39,16 @@ func (p *pass) join(ctx context.Context, page []Action) error {
 	return nil
 }
 
+// withoutJoining takes the activation out of an action: what else changed goes
+// on at once.
+func (a *Action) withoutJoining() {
+	a.Change.Verb = ""
+	if len(a.Change.Fields) > 0 {
+		a.Change.Verb = dialer.VerbUpdate
+	}
+	a.Change.User.SettledHash, a.Change.User.SettledPolicy = 0, 0
+}
+
 // markedJoined lets apply treat joiners as any other change.
 func markedJoined(actions []Action) []Action {
 	for i := range actions {
@@ -58,6 +68,42 @@ func (p *pass) wait(ctx context.Context, a *Action) {
 	p.keep(p.e.journal.PutPending(ctx, []store.PendingRow{{
 		SalesforceID: a.SalesforceID, Kind: store.PendingNoSeat, Since: store.Micros(p.diff.Now), Detail: "no seat is left",
 	}}))
+}
+
+// leaveQueue takes those off the queue who no longer wait for a seat: they
+// have left, or a run that was interrupted gave them one.
+func (p *pass) leaveQueue(ctx context.Context) error {
+	if p.run.DryRun {
+		return nil
+	}
+	var queue []string
+	for id := range p.waiting {
+		if p.ids == nil || slices.Contains(p.ids, id) {
+			queue = append(queue, id)
+		}
+	}
+	slices.Sort(queue)
+	for part := range slices.Chunk(queue, chunk) {
+		actions, err := p.actions(ctx, part)
+		if err != nil {
+			return err
+		}
+		var gone []string
+		for _, a := range actions {
+			if a.Joins || a.Err != nil || a.Desired == nil || a.Desired.Unknown {
+				continue
+			}
+			delete(p.waiting, a.SalesforceID)
+			gone = append(gone, a.SalesforceID)
+		}
+		if len(gone) == 0 {
+			continue
+		}
+		if err := p.e.journal.DropPending(ctx, store.PendingNoSeat, gone); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropNoSeat takes those who got a seat off the queue.

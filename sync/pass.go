@@ -88,12 +88,8 @@ func (p *pass) load(ctx context.Context) error {
 }
 
 func (p *pass) loadSides(ctx context.Context) error {
-	licenses, err := p.e.dir.Licenses(ctx)
-	if err != nil {
+	if err := p.countSeats(ctx); err != nil {
 		return err
-	}
-	for _, l := range licenses {
-		p.seats.left[l.Type] = int(l.Left)
 	}
 	n, err := p.e.dir.Count(ctx, dialer.Query{Status: dialer.StatusAll})
 	if err != nil {
@@ -107,6 +103,17 @@ func (p *pass) loadSides(ctx context.Context) error {
 	}
 	for _, k := range keys {
 		p.match.shared[k] = true
+	}
+	return nil
+}
+
+func (p *pass) countSeats(ctx context.Context) error {
+	licenses, err := p.e.dir.Licenses(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range licenses {
+		p.seats.left[l.Type] = int(l.Left)
 	}
 	return nil
 }

@@ -91,6 +91,9 @@ func (p *pass) once(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.leaveQueue(ctx); err != nil {
+		return err
+	}
 	err = p.each(ctx, func(page []Action) error { return p.safePart(ctx, page, direct) })
 	if err != nil {
 		return err
@@ -98,7 +101,8 @@ func (p *pass) once(ctx context.Context) error {
 	if err := p.destructivePart(ctx, enrolled); err != nil {
 		return err
 	}
-	if direct || !p.joins {
+	freed := len(p.leaving) > 0 && len(p.waiting) > 0
+	if direct || !p.joins && !freed {
 		return nil
 	}
 	return p.joinPart(ctx)
@@ -106,14 +110,20 @@ func (p *pass) once(ctx context.Context) error {
 
 // joinPart gives seats: first to those who waited, in the order they came.
 func (p *pass) joinPart(ctx context.Context) error {
+	if !p.run.DryRun {
+		if err := p.countSeats(ctx); err != nil { // some left just now
+			return err
+		}
+	}
 	if len(p.waiting) > 0 {
+		free := p.seats.any(p.diff.Seats)
 		rows, err := p.e.journal.Pending(ctx, store.PendingNoSeat, 0, 0)
 		if err != nil {
 			return err
 		}
 		var queue []string
 		for _, r := range rows {
-			if p.ids == nil || slices.Contains(p.ids, r.SalesforceID) {
+			if p.ids == nil || free || slices.Contains(p.ids, r.SalesforceID) {
 				queue = append(queue, r.SalesforceID)
 			}
 		}
