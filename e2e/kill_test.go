@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"strconv"
 	"testing"
@@ -42,7 +43,7 @@ func TestKillAtTheSeatCap(t *testing.T) {
 			t.Error("nobody waits for a seat, so the cap was not tested")
 		}
 		d.ctl(t, "licenses", "set", "powerdialer", "--purchased", "5000").must(t)
-		d.full(t)
+		d.sync(t, []string{"--full"}, 0, 3)
 		if st := d.status(t); st.Waiting != 0 {
 			t.Errorf("%d still wait though seats are left", st.Waiting)
 		}
@@ -65,12 +66,13 @@ func killed(t *testing.T, s *sim, config string) *daemon {
 		if i >= n/4 { // the first ones kill the first sync of all
 			d.leads(t)
 			s.churn(t, 20+rnd.IntN(400))
+			people := s.people(t)
 			begun := time.Now()
-			requested(t, d, s, rnd)
+			requested(t, d, people, rnd)
 			if i == n/4 { // how long a sync takes here and now
 				until(t, time.Minute, "a sync ends", func() bool { return d.status(t).Running == 0 })
-				took = max(took, time.Since(begun))
-				requested(t, d, s, rnd)
+				took = time.Since(begun) * 5 / 4
+				requested(t, d, people, rnd)
 			}
 		}
 		time.Sleep(time.Duration(rnd.Int64N(int64(took))))
@@ -80,7 +82,7 @@ func killed(t *testing.T, s *sim, config string) *daemon {
 	d.run(t)
 	d.serves(t)
 	d.leads(t)
-	d.full(t)
+	d.sync(t, []string{"--full"}, 0, 3) // 3 where the end of the seats is noticed
 	interrupted := 0
 	for _, r := range d.runs(t) {
 		if r.Outcome == "failed" {
@@ -88,26 +90,29 @@ func killed(t *testing.T, s *sim, config string) *daemon {
 		}
 	}
 	t.Logf("%d kills, %d of them within a run that was journaled", n, interrupted)
-	if interrupted < n/4 {
+	if interrupted <= n/8 {
 		t.Errorf("%d of %d kills fell into a sync: too few to show anything", interrupted, n)
 	}
 	staysTrue(t, d, s)
 	return d
 }
 
-// requested asks for a sync of any kind and does not wait for it.
-func requested(t *testing.T, d *daemon, s *sim, rnd *rand.Rand) {
+// requested asks for a sync of any kind and does not wait for it. It does not
+// take the time to start rosterctl.
+func requested(t *testing.T, d *daemon, people []person, rnd *rand.Rand) {
 	t.Helper()
-	args := []string{"sync", "--yes", "--full"}
-	switch rnd.IntN(4) {
+	ask := fields{"kind": "full"}
+	switch rnd.IntN(5) {
 	case 0:
-		args = []string{"sync"}
+		ask["kind"] = "changes"
 	case 1:
-		args = []string{"sync"}
-		people := s.people(t)
-		for range 30 {
-			args = append(args, "--user", people[rnd.IntN(len(people))].ID)
+		ids := []string{}
+		for range 50 {
+			ids = append(ids, people[rnd.IntN(len(people))].ID)
 		}
+		ask["kind"], ask["users"] = "user", ids
 	}
-	d.ctl(t, args...).must(t)
+	if code, answer := d.call(t, http.MethodPost, "/v1/sync", ask); code != http.StatusAccepted {
+		t.Fatalf("ask for a sync: %d %s", code, answer)
+	}
 }

@@ -8,6 +8,9 @@
 // environment. The long version, which takes some twenty minutes, is
 //
 //	ROSTERD_E2E_KILLS=200 scripts/with-postgres go test -count=1 -timeout 60m -run Kill ./e2e
+//
+// ROSTERD_E2E_PROGRAMS names a folder of programs that were built elsewhere, a
+// release for example, to be tested in place of the source.
 package e2e
 
 import (
@@ -33,7 +36,7 @@ func TestMain(m *testing.M) {
 		_ = f.Value.Set(strconv.Itoa(atOnce))
 	}
 	code := m.Run()
-	if dir, err := programs(); err == nil {
+	if dir, err := programs(); err == nil && dir != os.Getenv("ROSTERD_E2E_PROGRAMS") {
 		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
@@ -42,6 +45,9 @@ func TestMain(m *testing.M) {
 // programs builds the three programs once, and returns the folder that holds
 // them. It is short: the paths of sockets are limited.
 var programs = sync.OnceValues(func() (string, error) {
+	if built := os.Getenv("ROSTERD_E2E_PROGRAMS"); built != "" {
+		return built, nil
+	}
 	dir, err := os.MkdirTemp("", "rosterd-e2e")
 	if err != nil {
 		return "", err

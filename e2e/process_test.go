@@ -176,12 +176,18 @@ func (d *daemon) url(t testing.TB) string {
 // get asks the daemon over its socket for what needs no token.
 func (d *daemon) get(t testing.TB, path string) (status int, body string) {
 	t.Helper()
+	return d.call(t, http.MethodGet, path, nil)
+}
+
+// call asks the daemon over its socket.
+func (d *daemon) call(t testing.TB, method, path string, body any) (status int, answer string) {
+	t.Helper()
 	var dial net.Dialer
 	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return dial.DialContext(ctx, "unix", d.socket)
 	}}
 	defer tr.CloseIdleConnections()
-	return fetch(t, &http.Client{Transport: tr, Timeout: 30 * time.Second}, http.MethodGet, "http://localhost"+path, nil, "")
+	return fetch(t, &http.Client{Transport: tr, Timeout: 30 * time.Second}, method, "http://localhost"+path, body, "")
 }
 
 func fetch(t testing.TB, c *http.Client, method, url string, body any, token string) (status int, answer string) {

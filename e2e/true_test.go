@@ -35,12 +35,13 @@ func sameAsOrg(t testing.TB, d *daemon, s *sim, users []user) {
 	if want := st.InScope; len(staff) > want || len(staff) < want-st.Frozen {
 		t.Fatalf("the test sees %d people in scope, and the org %d of whom %d are frozen", len(staff), want, st.Frozen)
 	}
-	missing, active := 0, 0
+	var without []string
+	active := 0
 	for _, p := range staff {
 		u, ok := byID[p.ID]
 		delete(byID, p.ID)
 		if !ok || u.Status != "active" {
-			missing++
+			without = append(without, p.ID)
 			continue
 		}
 		active++
@@ -60,9 +61,11 @@ func sameAsOrg(t testing.TB, d *daemon, s *sim, users []user) {
 	for _, l := range d.licenses(t) {
 		left += l.Left
 	}
+	missing := len(without)
 	switch waiting := d.status(t).Waiting; {
 	case missing > 0 && left > 0:
-		t.Errorf("%d people in scope have no access though %d seats are left; %d wait", missing, left, waiting)
+		t.Errorf("%d people in scope have no access though %d seats are left; %d wait. One of them:\n%s",
+			missing, left, waiting, d.ctl(t, "users", "explain", without[0]).out)
 	case missing != waiting:
 		t.Errorf("%d people in scope have no access, and %d wait for a seat", missing, waiting)
 	}
