@@ -95,8 +95,7 @@ func (j *Journal) Runs(ctx context.Context, before int64, limit int, open bool) 
 	return list, nil
 }
 
-// PruneRuns removes ended runs that started before a time, and of those that
-// changed nothing all but the newest keep.
+// PruneRuns removes ended runs that started before a time.
 func (j *Journal) PruneRuns(ctx context.Context, before int64) error {
 	return j.db.Update(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM runs WHERE org_id = $1 AND started < $2 AND outcome <> 'running'`, j.org, before)

@@ -24,7 +24,8 @@ type Lease struct {
 // Lost is closed when the lease was lost or released.
 func (l *Lease) Lost() <-chan struct{} { return l.lost }
 
-// Release gives the lease back. It may be called more than once.
+// Release gives the lease back and waits until it is. It may be called more
+// than once.
 func (l *Lease) Release() { l.once.Do(l.release) }
 
 // leaseCheck is how often the holder makes sure that its connection stands.
@@ -70,10 +71,15 @@ func (db *DB) leasePostgres(ctx context.Context, name string) (*Lease, bool, err
 		return nil, false, nil
 	}
 	stop, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l := &Lease{lost: make(chan struct{}), release: cancel}
+	l := &Lease{lost: make(chan struct{})}
+	l.release = func() { cancel(); <-l.lost }
 	go func() { // ends with Release, or when the connection is gone
 		defer close(l.lost)
-		defer func() { _ = c.Close(context.WithoutCancel(stop)) }()
+		defer func() {
+			ctx, done := context.WithTimeout(context.WithoutCancel(stop), leaseCheck)
+			defer done()
+			_ = c.Close(ctx)
+		}()
 		tick := time.NewTicker(leaseCheck)
 		defer tick.Stop()
 		for {

@@ -16,67 +16,68 @@ func (p *pass) safePart(ctx context.Context, page []Action, direct bool) error {
 	for i := range page {
 		a := &page[i]
 		p.note(a)
-		if a.Joins && !direct {
-			p.joins = true
-			if a.Change.Verb == dialer.VerbCreate {
-				a.Change.Verb = "" // its turn comes
-				continue
-			}
-			a.withoutJoining()
+		if !a.Joins || direct {
+			continue
 		}
+		p.joins = true
+		if a.Actual == nil {
+			continue // their turn comes
+		}
+		a.withoutJoining()
 	}
 	p.run.progress(len(page))
-	if !direct {
-		return p.apply(ctx, slices.DeleteFunc(page, func(a Action) bool {
-			return a.Joins && a.Actual == nil
-		}))
+	var joiners []Action
+	if direct && !p.closed {
+		joiners = slices.DeleteFunc(slices.Clone(page), func(a Action) bool { return !a.Joins })
 	}
-	joiners := slices.DeleteFunc(slices.Clone(page), func(a Action) bool { return !a.Joins })
-	others := slices.DeleteFunc(page, func(a Action) bool { return a.Joins })
+	others := slices.DeleteFunc(page, func(a Action) bool { return a.Joins && (direct || a.Actual == nil) })
 	if err := p.apply(ctx, others); err != nil {
 		return err
 	}
 	return p.join(ctx, joiners)
 }
 
-// apply carries out actions, a transaction a chunk, and deals with each
+// apply carries out actions, a transaction for all, and deals with each
 // result: one that fails never stops the others.
 func (p *pass) apply(ctx context.Context, actions []Action) error {
-	var changes []dialer.Change
-	var of []*Action
+	var todo []*Action
 	var settled []string
 	for i := range actions {
 		a := &actions[i]
 		if err := p.sort(ctx, a, &settled); err != nil {
 			return err
 		}
-		if a.Change.Verb == "" || p.backingOff(a) {
-			continue
-		}
-		changes, of = append(changes, a.Change), append(of, a)
-	}
-	if !p.run.DryRun {
-		if err := p.e.mirror.Settle(ctx, p.diff.Policy, settled); err != nil {
-			return err
+		if a.Change.Verb != "" && !p.backingOff(a) {
+			todo = append(todo, a)
 		}
 	}
-	if len(changes) == 0 {
+	if err := p.settle(ctx, settled); err != nil {
+		return err
+	}
+	return p.carryOut(ctx, todo)
+}
+
+// settle notes that there is nothing to do for users who are not in the dialer.
+func (p *pass) settle(ctx context.Context, ids []string) error {
+	if p.run.DryRun {
 		return nil
 	}
-	return p.results(ctx, of, p.commit(ctx, of, changes))
+	return p.e.mirror.Settle(ctx, p.diff.Policy, ids)
 }
 
 // sort deals with an action that changes nothing in the directory, and makes a
 // settling of one that only has to be remembered as done.
 func (p *pass) sort(ctx context.Context, a *Action, settled *[]string) error {
 	if a.Attention != "" {
-		p.attend(ctx, a.Attention, a.SalesforceID, "Salesforce no longer shows this user to the integration user")
+		p.attend(ctx, a.Attention, a.SalesforceID, detailInvisible)
 	}
 	if a.Skip != "" {
 		p.run.skip(a.Skip)
 	}
 	if a.Err != nil {
-		p.run.count(func(c *Counts) { c.Failed++ })
+		if p.backingOff(a) {
+			return nil
+		}
 		return p.failed(ctx, a, a.Err)
 	}
 	if a.Change.Verb != "" || a.Desired == nil || a.Desired.Unknown || a.Joins {
@@ -84,7 +85,9 @@ func (p *pass) sort(ctx context.Context, a *Action, settled *[]string) error {
 	}
 	d, u := a.Desired, a.Actual
 	if u == nil {
-		*settled = append(*settled, a.SalesforceID)
+		if !d.Blind {
+			*settled = append(*settled, a.SalesforceID)
+		}
 		p.mend(ctx, a.SalesforceID)
 		return nil
 	}
@@ -94,38 +97,58 @@ func (p *pass) sort(ctx context.Context, a *Action, settled *[]string) error {
 	if u.SettledHash != d.Hash || u.SettledPolicy != p.diff.Policy {
 		a.Change = p.diff.change(dialer.VerbSettle, d, u)
 		a.Change.User.SettledHash, a.Change.User.SettledPolicy = d.Hash, p.diff.Policy
+		return nil
+	}
+	p.mend(ctx, a.SalesforceID)
+	return nil
+}
+
+// carryOut commits actions and deals with what becomes of each.
+func (p *pass) carryOut(ctx context.Context, todo []*Action) error {
+	for len(todo) > 0 {
+		results, err := p.commit(ctx, todo)
+		if err != nil {
+			return err
+		}
+		if err := p.results(ctx, todo, results); err != nil {
+			return err
+		}
+		todo, p.lesser = p.lesser, nil
 	}
 	return nil
 }
 
-// backingOff reports whether a change failed before and its time to be tried
-// again has not come. A changed source or a person's request makes it come.
-func (p *pass) backingOff(a *Action) bool {
-	r, ok := p.retries[a.SalesforceID]
-	if !ok || p.force || a.Change.Verb == dialer.VerbSettle || r.SourceHash != a.Desired.Hash {
-		return false
+// commit applies changes, or in a dry run imagines that it did.
+func (p *pass) commit(ctx context.Context, todo []*Action) ([]dialer.Result, error) {
+	if p.run.DryRun {
+		return p.imagine(todo), nil
 	}
-	if r.Next != 0 && r.Next <= store.Micros(p.diff.Now) {
-		return false
+	// A shutdown lets the transaction that is under way finish.
+	ctx = context.WithoutCancel(ctx)
+	if slices.ContainsFunc(todo, func(a *Action) bool { return a.Change.Verb != dialer.VerbSettle }) {
+		if err := p.e.enter(ctx, p.run); err != nil { // intent is journaled before the act
+			return nil, err
+		}
 	}
-	p.run.skip("backing_off")
-	return true
+	id := runID(p.run.number())
+	changes := make([]dialer.Change, len(todo))
+	for i, a := range todo {
+		changes[i] = a.Change
+		changes[i].RunID = id
+	}
+	return p.e.dir.Apply(ctx, changes), nil
 }
 
-// commit applies changes, or in a dry run imagines that it did.
-func (p *pass) commit(ctx context.Context, of []*Action, changes []dialer.Change) []dialer.Result {
-	if !p.run.DryRun {
-		// A shutdown lets the transaction that is under way finish.
-		return p.e.dir.Apply(context.WithoutCancel(ctx), changes)
-	}
-	results := make([]dialer.Result, len(changes))
-	for i, c := range changes {
+func (p *pass) imagine(todo []*Action) []dialer.Result {
+	results := make([]dialer.Result, len(todo))
+	for i, a := range todo {
+		c := &a.Change
 		results[i] = dialer.Result{UserID: c.UserID, Outcome: dialer.Applied}
-		if c.Verb == dialer.VerbDeactivate && of[i].Actual != nil {
-			p.seats.release(of[i].Actual.LicenseTypes)
+		if c.Verb == dialer.VerbDeactivate && a.Actual != nil {
+			p.seats.release(a.Actual.LicenseTypes)
 		}
 		if c.Verb != dialer.VerbSettle {
-			p.run.planned(PlannedItem{SalesforceID: of[i].SalesforceID, UserID: c.UserID, Verb: c.Verb, Fields: c.Fields, Reason: c.Reason})
+			p.run.planned(PlannedItem{SalesforceID: a.SalesforceID, UserID: c.UserID, Verb: c.Verb, Fields: c.Fields, Reason: c.Reason})
 		}
 	}
 	return results
@@ -136,22 +159,33 @@ func (p *pass) results(ctx context.Context, of []*Action, results []dialer.Resul
 	verbs := map[dialer.Verb]int{}
 	for i, r := range results {
 		a := of[i]
-		if r.Outcome != dialer.Refused {
-			if r.Outcome == dialer.Applied {
-				verbs[a.Change.Verb]++
-				p.tally(a)
-			}
-			if r.NoSeat {
-				p.wait(ctx, a)
-			} else if a.Change.User.SettledPolicy != 0 {
-				p.mend(ctx, a.SalesforceID)
+		switch {
+		case r.Outcome == dialer.Refused:
+			if err := p.refused(ctx, a, r.Err); err != nil {
+				return err
 			}
 			continue
+		case r.Outcome == dialer.Applied:
+			verbs[a.Change.Verb]++
+			if a.Desired != nil && a.Change.Verb != dialer.VerbSettle && p.run.Kind != KindFull {
+				p.e.lag(a.Desired)
+			}
 		}
-		if err := p.refused(ctx, a, r.Err); err != nil {
-			return err
+		if r.NoSeat {
+			p.wait(ctx, a)
+		} else if a.Change.User.SettledPolicy != 0 {
+			p.mend(ctx, a.SalesforceID)
 		}
 	}
+	p.run.count(func(c *Counts) {
+		c.Created += verbs[dialer.VerbCreate]
+		c.Linked += verbs[dialer.VerbLink]
+		c.Updated += verbs[dialer.VerbUpdate]
+		c.Scheduled += verbs[dialer.VerbSchedule]
+		c.Unscheduled += verbs[dialer.VerbUnschedule]
+		c.Deactivated += verbs[dialer.VerbDeactivate]
+		c.Reactivated += verbs[dialer.VerbActivate]
+	})
 	for v, n := range verbs {
 		p.e.observer.Changes(p.e.name, string(v), "applied", n)
 	}
@@ -163,47 +197,100 @@ func (p *pass) results(ctx context.Context, of []*Action, results []dialer.Resul
 func (p *pass) refused(ctx context.Context, a *Action, err error) error {
 	var taken *dialer.TakenError
 	var invalid *dialer.InvalidError
+	kind, what := store.Violated(err)
 	switch {
-	case errors.Is(err, dialer.ErrConflict):
-		p.conflict = append(p.conflict, a.SalesforceID)
+	case errors.Is(err, dialer.ErrConflict), errors.Is(err, dialer.ErrHold), errors.Is(err, dialer.ErrLocal), errors.Is(err, dialer.ErrNotFound):
+		p.conflict = append(p.conflict, a.SalesforceID) // not as it was a moment ago
+		return nil
 	case errors.Is(err, dialer.ErrNoSeat):
 		p.wait(ctx, a)
+		return nil
 	case errors.Is(err, dialer.ErrProtected):
-		p.run.skip("protected")
-	case errors.As(err, &taken), errors.As(err, &invalid), errors.Is(err, dialer.ErrNotFound):
-		p.run.count(func(c *Counts) { c.Failed++ })
-		p.e.observer.Changes(p.e.name, string(a.Change.Verb), "failed", 1)
-		if taken != nil {
-			p.attend(ctx, AttentionTaken, a.SalesforceID, taken.Error())
+		p.run.skip(SkipProtected)
+		return nil
+	case errors.As(err, &taken):
+		if !p.last {
+			p.taken = append(p.taken, a)
+			return nil
 		}
-		return p.failed(ctx, a, err)
+		p.attend(ctx, AttentionTaken, a.SalesforceID, taken.Error())
+	case errors.As(err, &invalid):
+	case kind != "":
+		err = fmt.Errorf("it breaks the %s constraint %s", kind, what)
 	default:
 		return fmt.Errorf("apply changes: %w", err)
+	}
+	rest, seeded := lesser(a, err)
+	if rest != nil {
+		p.lesser = append(p.lesser, rest)
+	}
+	if seeded {
+		return nil
+	}
+	return p.failed(ctx, a, err)
+}
+
+// lesser is what is left of a refused change without the attributes that were
+// refused, or nil: a bad telephone number shall neither keep a leaver's access
+// nor a joiner out. It reports whether all of those are only seeded, so that
+// nothing is missing that a later sync would mend.
+func lesser(a *Action, err error) (rest *Action, seeded bool) {
+	bad := refusedFields(err)
+	if len(bad) == 0 {
+		return nil, false
+	}
+	b := *a
+	b.Change.User.SettledHash, b.Change.User.SettledPolicy = 0, 0
+	if a.Change.Verb == dialer.VerbCreate {
+		seeded = true
+		for _, f := range bad {
+			switch f {
+			case dialer.FieldUsername, dialer.FieldEmail, dialer.FieldSalesforceID, dialer.FieldLicenses:
+				return nil, false
+			}
+			if v := f.Value(&b.Change.User); v == "" || !f.SetText(&b.Change.User, "") {
+				return nil, false
+			}
+			seeded = seeded && !slices.Contains(a.Desired.Owned, f)
+			b.Change.Note = join(b.Change.Note, string(f)+" left out: the dialer refuses it")
+		}
+		if seeded {
+			b.Change.User.SettledHash, b.Change.User.SettledPolicy = a.Change.User.SettledHash, a.Change.User.SettledPolicy
+		}
+		return &b, seeded
+	}
+	b.Change.Fields = slices.DeleteFunc(slices.Clone(a.Change.Fields), func(f dialer.Field) bool { return slices.Contains(bad, f) })
+	if len(b.Change.Fields) == len(a.Change.Fields) || len(b.Change.Fields) == 0 && b.Change.Verb == dialer.VerbUpdate {
+		return nil, false
+	}
+	if b.Change.Verb == dialer.VerbLink && slices.Contains(bad, dialer.FieldSalesforceID) {
+		return nil, false
+	}
+	return &b, false
+}
+
+// refusedFields lists the attributes that an error of the directory is about.
+func refusedFields(err error) []dialer.Field {
+	switch e := err.(type) { //nolint:errorlint // each link of the chain is asked in turn
+	case *dialer.InvalidError:
+		return []dialer.Field{e.Field}
+	case *dialer.TakenError:
+		return []dialer.Field{e.Field}
+	case interface{ Unwrap() error }:
+		return refusedFields(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all []dialer.Field
+		for _, inner := range e.Unwrap() {
+			all = append(all, refusedFields(inner)...)
+		}
+		return all
 	}
 	return nil
 }
 
-// tally counts a change that was made.
-func (p *pass) tally(a *Action) {
-	p.run.count(func(c *Counts) {
-		switch a.Change.Verb {
-		case dialer.VerbCreate:
-			c.Created++
-		case dialer.VerbLink:
-			c.Linked++
-		case dialer.VerbUpdate:
-			c.Updated++
-		case dialer.VerbSchedule:
-			c.Scheduled++
-		case dialer.VerbUnschedule:
-			c.Unscheduled++
-		case dialer.VerbDeactivate:
-			c.Deactivated++
-		case dialer.VerbActivate:
-			c.Reactivated++
-		}
-	})
-	if a.Desired != nil && a.Change.Verb != dialer.VerbSettle && p.run.Kind != KindFull {
-		p.e.lag(a.Desired)
+func join(a, b string) string {
+	if a == "" {
+		return b
 	}
+	return a + "; " + b
 }

@@ -61,12 +61,16 @@ func (p *pass) note(a *Action) {
 // destructivePart passes what takes something from people through the guard,
 // and applies or holds it. One runs at a time in an org, so that two passes
 // cannot spend the same allowance.
-func (p *pass) destructivePart(ctx context.Context, enrolled int) error {
+func (p *pass) destructivePart(ctx context.Context) error {
 	if len(p.leaving) == 0 {
 		return nil
 	}
 	p.e.destroy.Lock()
 	defer p.e.destroy.Unlock()
+	enrolled, err := p.e.enrolled(ctx)
+	if err != nil {
+		return err
+	}
 	now := p.diff.Now
 	allowed := map[string]string{} // key -> note
 	var rest []destructive
@@ -78,7 +82,7 @@ func (p *pass) destructivePart(ctx context.Context, enrolled int) error {
 		rest = append(rest, d)
 	}
 	why := map[string]string{}
-	if p.e.policyChanged(p.cfg, enrolled) {
+	if p.e.policyChanged(p.cfg) {
 		rest = slices.DeleteFunc(rest, func(d destructive) bool {
 			byRule := d.part == partLeave && d.reason != dialer.ReasonSalesforceInactive
 			if byRule {
@@ -212,8 +216,14 @@ func (p *pass) refuseRefreshed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if n <= 1 {
+		if p.everyone {
+			p.close(ctx, "", AttentionRefreshed)
+		}
+		return nil
+	}
 	enrolled, err := p.e.enrolled(ctx)
-	if err != nil || n <= 1 || n*100 <= enrolled {
+	if err != nil || n*100 <= enrolled {
 		return err
 	}
 	p.attend(ctx, AttentionRefreshed, "", fmt.Sprintf("the addresses of %d dialer users now end in .invalid", n))

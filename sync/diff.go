@@ -3,7 +3,6 @@ package sync
 import (
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/rosterd/rosterd/dialer"
@@ -31,8 +30,20 @@ type DiffPolicy struct {
 	Seats   []string // license types given on enrollment
 	NoSeat  dialer.OnNoSeat
 	Actor   dialer.Actor
-	RunID   string
 }
+
+// Why someone is left alone on purpose.
+const (
+	SkipProtected  = "protected"
+	SkipAdminHold  = "admin_hold" // deactivated by hand
+	SkipNotVisible = "not_visible"
+	SkipNoSeat     = "no_seat"
+	SkipDuplicate  = "duplicate"        // shares an address with someone who has the better claim
+	SkipAmbiguous  = "ambiguous"        // several dialer users could be the person
+	SkipTaken      = "taken"            // an address or user name is someone else's
+	SkipParked     = "parked"           // failed before, and its time has not come
+	SkipDeleted    = "deleted_by_admin" // whom a person deleted, only a person adds again
+)
 
 // Diff merges what the directory should hold with what it holds, both ordered
 // by the bytes of the Salesforce id, and yields an action for each user of
@@ -73,7 +84,7 @@ func Diff(desired iter.Seq2[Desired, error], actual iter.Seq2[dialer.User, error
 			last = d.SalesforceID
 			for haveOK && have.SalesforceID < d.SalesforceID {
 				u := have
-				if !yield(Action{SalesforceID: u.SalesforceID, Actual: &u, Attention: AttentionInvisible, Skip: "not_visible"}, nil) {
+				if !yield(Action{SalesforceID: u.SalesforceID, Actual: &u, Attention: AttentionInvisible, Skip: SkipNotVisible}, nil) {
 					return
 				}
 				if err := advance(); err != nil {
@@ -98,7 +109,7 @@ func Diff(desired iter.Seq2[Desired, error], actual iter.Seq2[dialer.User, error
 		}
 		for haveOK {
 			u := have
-			if !yield(Action{SalesforceID: u.SalesforceID, Actual: &u, Attention: AttentionInvisible, Skip: "not_visible"}, nil) {
+			if !yield(Action{SalesforceID: u.SalesforceID, Actual: &u, Attention: AttentionInvisible, Skip: SkipNotVisible}, nil) {
 				return
 			}
 			if err := advance(); err != nil {
@@ -121,6 +132,7 @@ func (p *DiffPolicy) onlyDesired(d *Desired) Action {
 	a.Joins = true
 	a.Change = p.change(dialer.VerbCreate, d, nil)
 	a.Change.User = d.User
+	a.Change.User.IntegrationInfo = dialer.IntegrationOK
 	a.Change.User.SettledHash, a.Change.User.SettledPolicy = d.Hash, p.Policy
 	a.Change.Seats, a.Change.NoSeat = p.Seats, p.NoSeat
 	return a
@@ -133,10 +145,10 @@ func (p *DiffPolicy) both(d *Desired, u *dialer.User) Action {
 	case d.Err != nil:
 		return a
 	case d.Unknown:
-		a.Attention, a.Skip = AttentionInvisible, "not_visible"
+		a.Attention, a.Skip = AttentionInvisible, SkipNotVisible
 		return a
 	case u.Protected:
-		a.Skip = "protected"
+		a.Skip = SkipProtected
 		return a
 	}
 	a.Change = p.change("", d, u)
@@ -210,7 +222,7 @@ func (p *DiffPolicy) status(a *Action, d *Desired, u *dialer.User) {
 		c.Verb = dialer.VerbUnschedule
 	case u.Status != dialer.StatusInactive:
 	case u.AdminHold || !u.StatusReason.BySync():
-		a.Skip = "held_by_admin"
+		a.Skip = SkipAdminHold
 	default:
 		c.Verb, a.Joins = dialer.VerbActivate, true
 		c.Seats, c.NoSeat = p.Seats, dialer.NoSeatReject
@@ -243,7 +255,7 @@ func (p *DiffPolicy) leave(a *Action, d *Desired, u *dialer.User) {
 }
 
 func (p *DiffPolicy) change(v dialer.Verb, d *Desired, u *dialer.User) dialer.Change {
-	c := dialer.Change{Verb: v, Actor: p.Actor, RunID: p.RunID}
+	c := dialer.Change{Verb: v, Actor: p.Actor}
 	if u != nil {
 		c.UserID, c.Version = u.ID, u.Version
 	}
@@ -282,11 +294,4 @@ func (a *Action) unsettle() {
 			c.Verb = dialer.VerbUpdate
 		}
 	}
-}
-
-// toInvalid reports whether the action would replace a working address by one
-// that ends in .invalid, as a sandbox refresh makes them all.
-func (a *Action) toInvalid() bool {
-	return a.Readdresses && strings.HasSuffix(dialer.Key(a.Desired.User.Email), ".invalid") &&
-		!strings.HasSuffix(dialer.Key(a.Actual.Email), ".invalid")
 }

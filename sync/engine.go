@@ -2,9 +2,10 @@ package sync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -87,30 +88,39 @@ type Engine struct {
 	quota    *governor
 	crmOpts  crm.Options
 
-	destroy  sync.Mutex // one destructive part at a time
-	entering sync.Mutex // one run gets its number at a time, and each only one
+	destroy sync.Mutex // one destructive part at a time
+	mirrors sync.Mutex // one writer of the mirror at a time: what it compares with stays true
 
-	mu         sync.Mutex // guards what follows
+	wg sync.WaitGroup // of the runs beside the queue; added to under mu while base is set
+
+	mu         sync.Mutex      // guards what follows
+	base       context.Context // in which those runs run; nil while not in charge
 	cfg        *Config
 	sf         crm.Config
 	client     *crm.Client
 	state      state
 	loaded     bool
-	leader     bool
 	current    *running   // the full or changes run that works
 	queue      []*running // those that wait for it
-	others     map[int64]*running
+	side       []*running // user runs, which wait for nobody
+	dry        []*running // the last dry runs, ended ones too
 	lastDry    int64
 	beat       time.Time
 	failures   map[Kind]int // in a row
 	notBefore  map[Kind]time.Time
-	lastError  string
-	errorAt    time.Time
+	troubles   map[string]trouble
 	wake       chan struct{}
 	policySeen string // mark of the policy for which everyone was looked at
 	nextFull   time.Time
 	nextPoll   time.Time
+	deferred   string // why a full sync that is due does not begin
+	skew       time.Duration
+	counted    counted
+	skipped    map[string]int // what the gauges say
 }
+
+// dryMost is how many dry runs are remembered.
+const dryMost = 20
 
 // New returns an engine. It does no I/O.
 func New(cfg Config, d Deps, o Options) (*Engine, error) {
@@ -126,8 +136,9 @@ func New(cfg Config, d Deps, o Options) (*Engine, error) {
 	e := &Engine{
 		name: cfg.Org, org: d.OrgID, db: d.DB, dir: d.Directory, mirror: d.DB.Mirror(d.OrgID), journal: d.DB.Journal(d.OrgID),
 		log: o.Log.With("org", cfg.Org), observer: o.Observer, crmOpts: o.CRM,
-		cfg: &cfg, sf: d.Salesforce, state: state{}, others: map[int64]*running{},
-		failures: map[Kind]int{}, notBefore: map[Kind]time.Time{}, wake: make(chan struct{}, 1), beat: time.Now(),
+		cfg: &cfg, sf: d.Salesforce, state: state{},
+		failures: map[Kind]int{}, notBefore: map[Kind]time.Time{}, troubles: map[string]trouble{}, skipped: map[string]int{},
+		wake: make(chan struct{}, 1), beat: time.Now(),
 	}
 	e.sf.CustomFields = cfg.Policy.Custom()
 	e.quota = newGovernor(cfg.Budget, e.now)
@@ -151,12 +162,11 @@ func (e *Engine) Reload(cfg Config, sf crm.Config) error {
 	if err != nil {
 		return err
 	}
+	e.quota.rebudget(cfg.Budget)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.client.Close() // a run that uses it goes on
 	e.cfg, e.sf, e.client = &cfg, sf, client
-	e.quota.mu.Lock()
-	e.quota.budget = cfg.Budget
-	e.quota.mu.Unlock()
 	clear(e.notBefore) // what was wrong may be right now
 	e.kickLocked()
 	return nil
@@ -214,6 +224,7 @@ func (e *Engine) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	e.client.Close()
 	e.client, e.loaded = client, true
 	return nil
 }
@@ -231,17 +242,39 @@ func (e *Engine) recall(values map[string]string) {
 // the first time.
 func (e *Engine) pinOrg(ctx context.Context, run *running, c *crm.Client) error {
 	org, err := c.Org(ctx)
-	var wrong *crm.OrgMismatchError
-	if errors.As(err, &wrong) && !run.DryRun {
-		return errors.Join(err, e.attend(ctx, AttentionOrg, "", "another Salesforce org answers than the one that was pinned: nothing is read from it"))
-	}
-	if err != nil || run.DryRun {
+	if err != nil {
 		return err
+	}
+	e.noteClock(c)
+	if run.DryRun {
+		return nil
 	}
 	if err := e.remember(ctx, stateOrgID, org.ID, stateSandbox, strconv.FormatBool(org.IsSandbox)); err != nil {
 		return err
 	}
 	return e.unattend(ctx, AttentionOrg, "")
+}
+
+// maxSkew is how far this host's clock may be off before that is said.
+const maxSkew = 5 * time.Minute
+
+// noteClock compares this host's clock with Salesforce's.
+func (e *Engine) noteClock(c *crm.Client) {
+	now, ok := c.Now()
+	if !ok {
+		return
+	}
+	skew := time.Since(now).Round(time.Minute)
+	if skew.Abs() < maxSkew {
+		skew = 0
+	}
+	e.mu.Lock()
+	was := e.skew
+	e.skew = skew
+	e.mu.Unlock()
+	if was != skew {
+		e.log.Warn("this host's clock differs from Salesforce's", "took", skew)
+	}
 }
 
 // noteHidden remembers which Salesforce fields cannot be read, and keeps an
@@ -254,7 +287,7 @@ func (e *Engine) noteHidden(ctx context.Context, hidden []string) error {
 		}
 	}
 	for _, f := range was {
-		if !contains(hidden, f) {
+		if !slices.Contains(hidden, f) {
 			if err := e.unattend(ctx, AttentionField, f); err != nil {
 				return err
 			}
@@ -268,15 +301,6 @@ func (e *Engine) noteHidden(ctx context.Context, hidden []string) error {
 }
 
 func (e *Engine) hiddenFields() []string { return e.remembered().list(stateHidden) }
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
-}
 
 // attend opens an attention item, or refreshes it.
 func (e *Engine) attend(ctx context.Context, kind, subject, detail string) error {
@@ -306,10 +330,51 @@ func (e *Engine) lastListed() int {
 	return n
 }
 
+// counted is how many dialer users are linked to Salesforce, as last counted.
+type counted struct {
+	n  int
+	at time.Time
+}
+
+// countedFor is for how long status goes by a count, unless a run has ended.
+const countedFor = time.Second
+
 // enrolled counts the dialer users who are linked to Salesforce.
 func (e *Engine) enrolled(ctx context.Context) (int, error) {
 	n, err := e.dir.Count(ctx, dialer.Query{Linked: true})
-	return int(n), err
+	if err != nil {
+		return 0, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.counted = counted{int(n), time.Now()}
+	return int(n), nil
+}
+
+// enrolledLately is enrolled, but for who joined or went in the last second.
+func (e *Engine) enrolledLately(ctx context.Context) (int, error) {
+	e.mu.Lock()
+	c := e.counted
+	e.mu.Unlock()
+	if !c.at.IsZero() && time.Since(c.at) < countedFor {
+		return c.n, nil
+	}
+	return e.enrolled(ctx)
+}
+
+func (e *Engine) forgetCounts() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.counted = counted{}
+}
+
+// anyone reports whether a query finds a single user.
+func (e *Engine) anyone(ctx context.Context, q dialer.Query) (bool, error) {
+	q.Limit = 1
+	for _, err := range e.dir.Users(ctx, q) {
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // enrolledOf returns those of ids that belong to dialer users.
@@ -324,11 +389,23 @@ func (e *Engine) enrolledOf(ctx context.Context, ids []string) ([]string, error)
 	return out, nil
 }
 
-// policyChanged reports whether scope and mapping are others than those in
-// force when the last complete pass ended.
-func (e *Engine) policyChanged(cfg *Config, enrolled int) bool {
-	was := e.get(statePolicy)
-	return was != strconv.FormatInt(cfg.policyMark(), 10) && (was != "" || enrolled > 0)
+// policyChanged reports whether scope and mapping are others than those by
+// which the last complete pass found nothing to hold.
+func (e *Engine) policyChanged(cfg *Config) bool {
+	return e.get(statePolicy) != cfg.policyText()
+}
+
+// skippedGauges tells how many were left alone in a look at everyone.
+func (e *Engine) skippedGauges(skips map[string]int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for reason := range e.skipped {
+		e.skipped[reason] = 0
+	}
+	maps.Copy(e.skipped, skips)
+	for reason, n := range e.skipped {
+		e.observer.Skipped(e.name, reason, n)
+	}
 }
 
 // lag reports how long a change took from Salesforce to the directory.

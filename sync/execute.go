@@ -9,67 +9,49 @@ import (
 	"github.com/rosterd/rosterd/store"
 )
 
-// errCancelled ends a run that a person cancelled.
-var errCancelled = errors.New("cancelled")
-
-// beginLocked queues a run, or returns the one that does the same already.
-func (e *Engine) beginLocked(r Run, due time.Time) (*running, bool) {
-	if !r.DryRun {
-		for _, other := range append([]*running{e.current}, e.queue...) {
-			if other != nil && !other.DryRun && other.covers(r) {
-				return other, true
-			}
-		}
-	}
-	r.Org, r.Outcome, r.Stage, r.Started = e.name, Running, "queued", e.now()
-	run := newRunning(r, func(error) {})
-	run.due = due
-	e.queue = append(e.queue, run)
-	e.kickLocked()
-	return run, false
-}
-
-// covers reports whether what r asks for is what this run does.
-func (r *running) covers(want Run) bool {
-	v, _ := r.view()
-	return v.Outcome == Running && (v.Kind == want.Kind || v.Kind == KindFull && v.Stage != "reconcile" && want.Kind == KindChanges)
-}
+// How a run can end before its time.
+var (
+	errCancelled = errors.New("cancelled")
+	errStopped   = errors.New("rosterd stopped, or handed over, while it ran")
+)
 
 // execute does a run from its first to its last line of the journal.
 func (e *Engine) execute(ctx context.Context, run *running) {
 	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, runKey{}, run))
 	defer cancel(nil)
-	run.mu.Lock()
-	run.cancel = cancel
-	stopped := run.Error == errCancelled.Error()
-	run.mu.Unlock()
 	defer close(run.ended)
-	if stopped {
-		cancel(errCancelled)
-	}
-	quiet := run.Trigger == "poll" // journaled only when it found something
-	err := error(nil)
-	if !quiet || run.DryRun {
-		err = e.enter(ctx, run)
+	run.begin(cancel)
+	var err error
+	if run.Trigger != triggerPoll { // that is journaled once it finds something
+		err = e.enter(context.WithoutCancel(ctx), run)
 	}
 	if err == nil {
 		err = e.replicate(ctx, run)
 	}
+	if err != nil && ctx.Err() != nil {
+		if err = errStopped; errors.Is(context.Cause(ctx), errCancelled) {
+			err = errCancelled
+		}
+	}
 	e.finish(context.WithoutCancel(ctx), run, err)
 }
 
-// enter gives the run its number: in the journal, or in memory for a dry run.
+// enter gives the run its number, if it has none: in the journal, or in memory
+// for a dry run.
 func (e *Engine) enter(ctx context.Context, run *running) error {
-	e.entering.Lock()
-	defer e.entering.Unlock()
-	if run.ID != 0 {
+	run.entering.Lock()
+	defer run.entering.Unlock()
+	if run.number() != 0 {
 		return nil
 	}
 	if run.DryRun {
 		e.mu.Lock()
 		e.lastDry--
 		id := e.lastDry
-		e.others[id] = run
+		e.dry = append(e.dry, run)
+		if over := len(e.dry) - dryMost; over > 0 {
+			e.dry = append(e.dry[:0], e.dry[over:]...)
+		}
 		e.mu.Unlock()
 		run.update(func(r *Run) { r.ID = id })
 		return nil
@@ -87,17 +69,22 @@ func (e *Engine) replicate(ctx context.Context, run *running) error {
 	if run.DryRun {
 		run.overlay = &overlay{rows: map[string]store.MirrorRow{}}
 	}
+	if err := run.wait(ctx); err != nil {
+		return err
+	}
 	if run.local {
 		return e.local(ctx, run)
 	}
 	c := e.crm()
-	switch run.Kind {
-	case KindFull:
-		return e.full(ctx, run, c)
-	case KindUser:
-		return e.users(ctx, run, c)
+	do := map[Kind]func(context.Context, *running, *crm.Client) error{KindFull: e.full, KindUser: e.users, KindChanges: e.changes}[run.Kind]
+	err := do(ctx, run, c)
+	for err == nil && run.more() {
+		if do = e.changes; run.Kind == KindUser {
+			do = e.users
+		}
+		err = do(ctx, run, c)
 	}
-	return e.changes(ctx, run, c)
+	return err
 }
 
 // local reconciles everyone unsettled without a call to Salesforce.
@@ -106,63 +93,64 @@ func (e *Engine) local(ctx context.Context, run *running) error {
 	if err != nil {
 		return err
 	}
-	run.stage("reconcile", n)
-	return e.reconcile(ctx, run, nil, run.force)
+	run.stage(stageReconcile, n)
+	return e.reconcile(ctx, run, nil)
 }
 
 // finish writes down how a run ended, and decides when to try again.
 func (e *Engine) finish(ctx context.Context, run *running, err error) {
+	run.close()
+	if wrong, ok := errors.AsType[*crm.OrgMismatchError](err); ok && !run.DryRun {
+		e.trouble("journal", e.attend(ctx, AttentionOrg, "", wrong.Error()+": nothing is read from it"))
+	}
 	now := e.now()
-	outcome := e.outcomeOf(run, err)
+	outcome := outcomeOf(run, err)
+	fresh := e.blames(run, err)
+	run.entering.Lock()
 	run.update(func(r *Run) {
-		r.Outcome, r.Stage, r.Finished, r.TookMS = outcome, "done", now, now.Sub(r.Started).Milliseconds()
+		r.Outcome, r.Stage, r.Finished, r.TookMS = outcome, stageDone, now, now.Sub(r.Started).Milliseconds()
+		if len(run.skips) > 0 {
+			r.SkippedBy = run.skips
+		}
 		if err != nil {
-			r.Error = err.Error()
-			r.Hint = hintOf(err)
+			r.Error, r.Hint = err.Error(), hintOf(err)
 		}
 	})
+	known := run.number() != 0
+	if known && !run.DryRun {
+		e.trouble("journal", e.keepRun(ctx, run))
+	}
+	run.entering.Unlock()
 	if !run.DryRun {
+		if !known && (run.found() || fresh) {
+			e.trouble("journal", e.enter(ctx, run))
+		}
 		e.keepCalls(ctx)
-		if run.ID == 0 && (run.found() || outcome == Failed && e.lastErrorNot(err)) {
-			if aerr := e.enter(ctx, run); aerr != nil {
-				e.blame(aerr)
-			}
-		}
-		if run.ID != 0 {
-			e.blame(e.keepRun(ctx, run))
-		}
 		e.after(ctx, run, outcome, err)
+		e.forgetCounts()
 	}
 	v, _ := run.view()
-	if run.ID != 0 {
-		e.log.Info("run finished", "run", v.ID, "kind", string(v.Kind), "outcome", string(outcome), "created", v.Created,
-			"updated", v.Updated, "deactivated", v.Deactivated, "calls", v.SalesforceCalls, "took", time.Duration(v.TookMS)*time.Millisecond)
+	if v.ID != 0 {
+		e.log.Info("run finished", "run", v.ID, "kind", string(v.Kind), "outcome", string(outcome), "created", v.Created, "updated", v.Updated,
+			"deactivated", v.Deactivated, "failed", v.Failed, "held", v.Held, "calls", v.SalesforceCalls, "took", time.Duration(v.TookMS)*time.Millisecond)
 	}
 	e.observer.RunFinished(e.name, string(v.Kind), string(outcome), now.Sub(v.Started))
 }
 
 // found reports whether the run did or met anything worth a line.
 func (r *running) found() bool {
-	c := r.Counts
+	v, _ := r.view()
+	c := v.Counts
 	return c.Mirrored+c.Created+c.Linked+c.Updated+c.Deactivated+c.Reactivated+c.Scheduled+c.Unscheduled+c.Failed+c.Attention > 0
 }
 
-func (e *Engine) lastErrorNot(err error) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return err != nil && e.lastError != err.Error()
-}
-
 func (e *Engine) keepRun(ctx context.Context, run *running) error {
-	if run.ID <= 0 {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	return e.journal.PutRun(ctx, run.row())
 }
 
-func (e *Engine) outcomeOf(run *running, err error) RunOutcome {
+func outcomeOf(run *running, err error) RunOutcome {
 	switch {
 	case err == nil && run.Held > 0:
 		return Held
@@ -170,7 +158,7 @@ func (e *Engine) outcomeOf(run *running, err error) RunOutcome {
 		return SucceededIssues
 	case err == nil:
 		return Succeeded
-	case errors.Is(err, errCancelled), errors.Is(err, context.Canceled):
+	case errors.Is(err, errCancelled), errors.Is(err, errStopped):
 		return Cancelled
 	case errors.Is(err, ErrQuota), errors.Is(err, crm.ErrQuota):
 		return PausedQuota
@@ -180,55 +168,87 @@ func (e *Engine) outcomeOf(run *running, err error) RunOutcome {
 
 // after draws the conclusions of a run for the next ones.
 func (e *Engine) after(ctx context.Context, run *running, outcome RunOutcome, err error) {
-	kind := run.Kind
-	if kind == KindUser {
-		return
-	}
-	ok := outcome == Succeeded || outcome == SucceededIssues || outcome == Held
-	if errors.Is(err, crm.ErrWatermark) {
-		e.log.Warn("the watermark cannot be used, taking a full snapshot", "reason", err.Error())
-		e.blame(e.remember(ctx, stateWatermark, ""))
-		return
-	}
-	if ok {
-		e.cleared()
-		e.mu.Lock()
-		delete(e.failures, kind)
-		delete(e.notBefore, kind)
-		delete(e.notBefore, KindChanges)
-		e.mu.Unlock()
-		e.observer.LastSuccess(e.name, string(kind), e.now())
-		if kind == KindFull {
-			served := run.due
-			if served.IsZero() {
-				served = run.Started
-			}
-			e.blame(e.remember(ctx, stateFullDue, stamp(served)))
+	switch {
+	case run.Kind == KindUser:
+	case errors.Is(err, errStopped):
+		if run.Kind == KindFull {
+			e.trouble("journal", e.remember(ctx, stateAgain, string(KindFull)))
 		}
+	case errors.Is(err, crm.ErrWatermark):
+		e.log.Warn("the watermark cannot be used, taking a full snapshot", "reason", err.Error())
+		e.trouble("journal", e.remember(ctx, stateWatermark, ""))
+	case err != nil:
+		e.failed(ctx, run, outcome, err)
+	default:
+		e.succeeded(ctx, run)
+	}
+}
+
+func (e *Engine) succeeded(ctx context.Context, run *running) {
+	e.over(run.does())
+	if run.local {
 		return
 	}
-	e.blame(err)
+	e.over(string(KindChanges)) // whatever a full sync could do, a poll can
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	delete(e.failures, run.Kind)
+	delete(e.notBefore, run.Kind)
+	delete(e.notBefore, KindChanges)
+	due := run.due
+	e.mu.Unlock()
+	e.observer.LastSuccess(e.name, string(run.Kind), e.now())
+	if run.Kind != KindFull {
+		return
+	}
+	e.skippedGauges(run.skips)
+	if due.IsZero() {
+		due = run.Started
+	}
+	e.trouble("journal", e.remember(ctx, stateFullDue, stamp(due), stateAgain, ""))
+}
+
+// failed decides when to try again.
+func (e *Engine) failed(ctx context.Context, run *running, outcome RunOutcome, err error) {
+	if outcome != Cancelled {
+		e.trouble(run.does(), err)
+	}
+	e.mu.Lock()
+	kind, poll := run.Kind, e.cfg.Poll
+	if run.local {
+		e.policySeen = "" // those who are to be looked at again still are
+		kind = kindLocal
+	}
 	wait := min(failFirst<<min(e.failures[kind], 10), failMost)
-	if kind == KindChanges {
-		wait = max(wait/4, min(e.cfg.Poll, time.Minute))
-	}
-	if outcome == PausedQuota {
+	switch {
+	case outcome == Cancelled:
+		wait = poll
+	case outcome == PausedQuota:
 		wait = max(wait, 10*time.Minute)
-	}
-	if outcome == Cancelled {
-		wait = e.cfg.Poll
+	case kind == KindChanges:
+		wait = max(wait/4, min(poll, time.Minute))
 	}
 	e.failures[kind]++
 	e.notBefore[kind] = e.now().Add(wait)
-	if kind == KindFull && outcome == Cancelled && run.due != (time.Time{}) {
-		// A person cancelled the scheduled run: it is served.
-		due := stamp(run.due)
-		e.mu.Unlock()
-		e.blame(e.remember(ctx, stateFullDue, due))
-		e.mu.Lock()
+	due := run.due
+	e.mu.Unlock()
+	if run.Kind == KindFull && outcome == Cancelled { // by a person, who has the last word
+		pairs := []string{stateAgain, ""}
+		if !due.IsZero() {
+			pairs = append(pairs, stateFullDue, stamp(due))
+		}
+		e.trouble("journal", e.remember(ctx, pairs...))
 	}
+}
+
+// kindLocal is what failures of local runs are counted under.
+const kindLocal Kind = "local"
+
+// does names what the run does, for troubles with it.
+func (r *running) does() string {
+	if r.local {
+		return string(kindLocal)
+	}
+	return string(r.Kind)
 }
 
 // hintOf finds what to do about an error.

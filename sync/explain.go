@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +86,7 @@ func (e *Engine) explainSource(x *Explanation, row *store.MirrorRow) (*Desired, 
 	for _, r := range cfg.Policy.rules {
 		m := MappedField{Field: r.Set, Rule: r.To, Own: r.Own}
 		for _, h := range hidden {
-			m.Held = m.Held || contains(r.uses, h)
+			m.Held = m.Held || slices.Contains(r.uses, h)
 		}
 		m.Value = r.field.Value(&d.User)
 		x.Mapping = append(x.Mapping, m)

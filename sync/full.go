@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/rosterd/rosterd/crm"
@@ -23,18 +24,19 @@ type checkpoint struct {
 
 // full takes a complete snapshot, then reconciles everyone unsettled.
 func (e *Engine) full(ctx context.Context, run *running, crmc *crm.Client) error {
-	run.stage("replicate", e.lastListed())
+	run.stage(stageReplicate, e.lastListed())
 	err := e.snapshot(ctx, run, crmc)
-	if err != nil && (run.Mirrored == 0 || context.Cause(ctx) != nil) {
+	if err != nil && (run.Mirrored == 0 || ctx.Err() != nil) {
 		return err
 	}
 	// What was read is true even when not everything could be read.
+	run.partial = err != nil
 	n, _, cerr := e.mirror.Count(ctx)
 	if cerr != nil {
 		return errors.Join(err, cerr)
 	}
-	run.stage("reconcile", n)
-	return errors.Join(err, e.reconcile(ctx, run, nil, run.force))
+	run.stage(stageReconcile, n)
+	return errors.Join(err, e.reconcile(ctx, run, nil))
 }
 
 func (e *Engine) snapshot(ctx context.Context, run *running, crmc *crm.Client) error {
@@ -42,34 +44,20 @@ func (e *Engine) snapshot(ctx context.Context, run *running, crmc *crm.Client) e
 	if err != nil {
 		return err
 	}
-	from := e.resumed(run, r)
-	n, pages := from.Seen, 0
-	var last crm.Cursor
-	complete := false
-	for page, err := range crmc.SnapshotFrom(ctx, r.fields.Select, from) {
-		if errors.Is(err, crm.ErrCursor) {
-			err = errors.Join(err, e.remember(ctx, stateSnapshot, ""))
-		}
-		if err != nil {
-			return err
-		}
-		if err := run.wait(ctx); err != nil {
-			return err
-		}
-		if err := r.page(ctx, page.Users, true, nil); err != nil {
-			return err
-		}
-		n += len(page.Users)
-		last, complete = page.Cursor, page.Last
-		run.update(func(run *Run) { run.Progress.Total = max(page.Cursor.Total, run.Progress.Done) })
-		if pages++; pages%checkpointPages == 0 && !run.DryRun {
-			if err := e.remember(ctx, stateSnapshot, encode(checkpoint{page.Cursor, r.seen})); err != nil {
-				return err
-			}
+	if e.quota.unknown() { // no answer has told
+		if limits, err := crmc.Limits(ctx); err == nil {
+			d := limits.DailyAPIRequests
+			e.quota.observe(d.Max-d.Remaining, d.Max)
 		}
 	}
-	if !complete {
-		return &crm.IncompleteError{}
+	at := e.resumed(run, r)
+	n, err := e.pages(ctx, run, r, crmc, &at)
+	if errors.Is(err, crm.ErrCursor) { // another field list or prefilter by now
+		at, r.seen = crm.Cursor{}, nil
+		n, err = e.pages(ctx, run, r, crmc, &at)
+	}
+	if err != nil {
+		return e.leaveOff(context.WithoutCancel(ctx), run, r, at, err)
 	}
 	if err := e.checkShrink(ctx, run, n); err != nil {
 		return err
@@ -85,9 +73,59 @@ func (e *Engine) snapshot(ctx context.Context, run *running, crmc *crm.Client) e
 	}
 	return e.remember(ctx,
 		stateSnapshot, "",
-		stateWatermark, encode(crm.Watermark{Upper: last.Started}),
+		stateWatermark, encode(crm.Watermark{Upper: at.Started}),
 		stateLastFull, stamp(run.Started), stateLastPoll, stamp(run.Started),
-		stateListed, strconv.Itoa(n), statePrefilter, e.sf.Prefilter)
+		stateListed, strconv.Itoa(n), statePrefilter, e.prefilter())
+}
+
+// pages reads the snapshot from a cursor on, which it moves with each page that
+// is stored. It returns how many users the whole snapshot has.
+func (e *Engine) pages(ctx context.Context, run *running, r *reader, crmc *crm.Client, at *crm.Cursor) (int, error) {
+	n, pages, complete := at.Seen, 0, false
+	for page, err := range crmc.SnapshotFrom(ctx, r.fields.Select, *at) {
+		if err != nil {
+			return n, err
+		}
+		if err := run.wait(ctx); err != nil {
+			return n, err
+		}
+		if err := r.page(ctx, page.Users, true, nil); err != nil {
+			return n, err
+		}
+		n += len(page.Users)
+		*at, complete = page.Cursor, page.Last
+		run.update(func(run *Run) { run.Progress.Total = max(page.Cursor.Total, run.Progress.Done) })
+		if pages++; pages%checkpointPages == 0 && !run.DryRun {
+			if err := e.remember(ctx, stateSnapshot, encode(checkpoint{page.Cursor, r.seen})); err != nil {
+				return n, err
+			}
+		}
+	}
+	if !complete {
+		return n, &crm.IncompleteError{Seen: n, Before: at.Total, After: -1, Reason: "it ended early"}
+	}
+	return n, nil
+}
+
+// leaveOff notes how far a snapshot came that ended with an error, so that the
+// next one goes on there and spends no call twice. One that turned out to be
+// incomplete begins anew.
+func (e *Engine) leaveOff(ctx context.Context, run *running, r *reader, at crm.Cursor, err error) error {
+	gone, incomplete := errors.AsType[*crm.IncompleteError](err)
+	if run.DryRun {
+		return err
+	}
+	left := ""
+	if !incomplete && at.After != "" {
+		left = encode(checkpoint{at, r.seen})
+	}
+	if rerr := e.remember(ctx, stateSnapshot, left); rerr != nil {
+		return errors.Join(err, rerr)
+	}
+	if incomplete && gone.Seen == 0 {
+		return e.shrunk(ctx, run, 0, e.lastListed())
+	}
+	return err
 }
 
 // resumed returns where an interrupted snapshot goes on.
@@ -96,7 +134,7 @@ func (e *Engine) resumed(run *running, r *reader) crm.Cursor {
 	if run.DryRun || json.Unmarshal([]byte(e.get(stateSnapshot)), &c) != nil || c.Cursor.After == "" {
 		return crm.Cursor{}
 	}
-	if e.now().Sub(c.Cursor.Started) > maxResume {
+	if age := e.now().Sub(c.Cursor.Started); age.Abs() > maxResume {
 		return crm.Cursor{}
 	}
 	r.seen = c.Seen
@@ -104,18 +142,21 @@ func (e *Engine) resumed(run *running, r *reader) crm.Cursor {
 	return c.Cursor
 }
 
+func (e *Engine) prefilter() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sf.Prefilter
+}
+
 // checkShrink distrusts a snapshot that is complete by its own word but shows
 // far fewer users than the last good one: most likely a permission was lost or
 // a filter is wrong, and nobody's absence may be concluded from it.
 func (e *Engine) checkShrink(ctx context.Context, run *running, n int) error {
 	was := e.lastListed()
-	if e.get(statePrefilter) != e.sf.Prefilter {
+	if e.get(statePrefilter) != e.prefilter() {
 		was = 0
 	}
-	if n >= was || (n > 0 && (n*10 >= was*9 || was-n <= 10)) {
-		if n == 0 && was == 0 {
-			return e.shrunk(ctx, run, n, was)
-		}
+	if n >= was || n*10 >= was*9 || was-n <= 10 {
 		if run.DryRun {
 			return nil
 		}
@@ -164,7 +205,7 @@ func (e *Engine) unlisted(ctx context.Context, r *reader, crmc *crm.Client) erro
 // changes reads what changed since the watermark, and who was frozen, and
 // reconciles those.
 func (e *Engine) changes(ctx context.Context, run *running, crmc *crm.Client) error {
-	run.stage("replicate", 0)
+	run.stage(stageReplicate, 0)
 	r, err := e.newReader(ctx, run, crmc)
 	if err != nil {
 		return err
@@ -199,7 +240,7 @@ func (e *Engine) changes(ctx context.Context, run *running, crmc *crm.Client) er
 
 // users reads some users by id and reconciles them.
 func (e *Engine) users(ctx context.Context, run *running, crmc *crm.Client) error {
-	run.stage("replicate", len(run.Users))
+	run.stage(stageReplicate, len(run.Users))
 	r, err := e.newReader(ctx, run, crmc)
 	if err != nil {
 		return err
@@ -214,11 +255,12 @@ func (e *Engine) users(ctx context.Context, run *running, crmc *crm.Client) erro
 		}
 	}
 	ids := append(r.wrote, run.Users...)
-	run.stage("reconcile", len(ids))
+	run.stage(stageReconcile, len(ids))
 	return e.reconcileIDs(ctx, run, ids)
 }
 
-// reconcileDirty reconciles everyone who was noted as changed, now or before.
+// reconcileDirty reconciles everyone who was noted as changed, now or before,
+// in Salesforce or in the dialer.
 func (e *Engine) reconcileDirty(ctx context.Context, run *running, wrote []string) error {
 	ids := wrote
 	if !run.DryRun {
@@ -231,17 +273,25 @@ func (e *Engine) reconcileDirty(ctx context.Context, run *running, wrote []strin
 			ids = append(ids, p.SalesforceID)
 		}
 	}
-	run.stage("reconcile", len(ids))
-	return e.reconcileIDs(ctx, run, ids)
+	edited, err := e.mirror.Edited(ctx)
+	if err != nil {
+		return err
+	}
+	run.stage(stageReconcile, len(ids)+len(edited))
+	return e.reconcileIDs(ctx, run, ids, edited...)
 }
 
 // reconcileIDs reconciles some users, and then forgets that they were dirty.
-func (e *Engine) reconcileIDs(ctx context.Context, run *running, ids []string) error {
-	if ids == nil {
-		ids = []string{}
-	}
-	if err := e.reconcile(ctx, run, ids, run.force); err != nil || run.DryRun {
+func (e *Engine) reconcileIDs(ctx context.Context, run *running, dirty []string, more ...string) error {
+	ids := make([]string, 0, len(dirty)+len(more))
+	ids = append(append(ids, dirty...), more...)
+	if err := e.reconcile(ctx, run, ids); err != nil || run.DryRun {
 		return err
 	}
-	return e.journal.DropPending(ctx, store.PendingDirty, ids)
+	for part := range slices.Chunk(dirty, chunk*4) {
+		if err := e.journal.DropPending(ctx, store.PendingDirty, part); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -11,7 +11,7 @@ import (
 // join creates, links and activates those of a page who join, as far as seats
 // go. Once no seat is left nobody else is tried: they wait.
 func (p *pass) join(ctx context.Context, page []Action) error {
-	joiners := slices.DeleteFunc(page, func(a Action) bool { return !a.Joins })
+	joiners := slices.DeleteFunc(page, func(a Action) bool { return !a.Joins || p.backingOff(&a) })
 	if len(joiners) == 0 {
 		return nil
 	}
@@ -19,24 +19,19 @@ func (p *pass) join(ctx context.Context, page []Action) error {
 	if err != nil {
 		return err
 	}
-	var now []Action
+	var now []*Action
 	for i := range joiners {
 		a := &joiners[i]
-		if a.Joins && a.Change.Seats != nil && a.Change.NoSeat != dialer.NoSeatCreateInactive && !p.seats.take(a.Change.Seats) {
+		if a.Joins && len(a.Change.Seats) > 0 && a.Change.NoSeat != dialer.NoSeatCreateInactive && !p.seats.take(a.Change.Seats) {
 			p.wait(ctx, a)
 			continue
 		}
-		now = append(now, *a)
+		if who, asked := p.enroll[a.SalesforceID]; asked && a.Change.Verb != dialer.VerbActivate {
+			a.Change.Note = join("added by "+who, a.Change.Note)
+		}
+		now = append(now, a)
 	}
-	if p.run.DryRun {
-		p.dropNoSeat(ctx, now)
-		return p.apply(ctx, markedJoined(now))
-	}
-	if err := p.apply(ctx, markedJoined(now)); err != nil {
-		return err
-	}
-	p.dropNoSeat(ctx, now)
-	return nil
+	return p.carryOut(ctx, now)
 }
 
 // withoutJoining takes the activation out of an action: what else changed goes
@@ -49,18 +44,9 @@ func (a *Action) withoutJoining() {
 	a.Change.User.SettledHash, a.Change.User.SettledPolicy = 0, 0
 }
 
-// markedJoined lets apply treat joiners as any other change.
-func markedJoined(actions []Action) []Action {
-	for i := range actions {
-		actions[i].Joins = false
-	}
-	return actions
-}
-
 // wait notes that someone waits for a seat.
 func (p *pass) wait(ctx context.Context, a *Action) {
-	p.run.skip("no_seat")
-	p.seats.short[a.SalesforceID] = true
+	p.run.skip(SkipNoSeat)
 	if p.waiting[a.SalesforceID] || p.run.DryRun {
 		return
 	}
@@ -70,15 +56,15 @@ func (p *pass) wait(ctx context.Context, a *Action) {
 	}}))
 }
 
-// leaveQueue takes those off the queue who no longer wait for a seat: they
-// have left, or a run that was interrupted gave them one.
+// leaveQueue takes those off the queue who no longer wait for a seat: they have
+// left, or a run that was interrupted gave them one.
 func (p *pass) leaveQueue(ctx context.Context) error {
 	if p.run.DryRun {
 		return nil
 	}
 	var queue []string
 	for id := range p.waiting {
-		if p.ids == nil || slices.Contains(p.ids, id) {
+		if p.looks(id) {
 			queue = append(queue, id)
 		}
 	}
@@ -96,9 +82,6 @@ func (p *pass) leaveQueue(ctx context.Context) error {
 			delete(p.waiting, a.SalesforceID)
 			gone = append(gone, a.SalesforceID)
 		}
-		if len(gone) == 0 {
-			continue
-		}
 		if err := p.e.journal.DropPending(ctx, store.PendingNoSeat, gone); err != nil {
 			return err
 		}
@@ -106,35 +89,19 @@ func (p *pass) leaveQueue(ctx context.Context) error {
 	return nil
 }
 
-// dropNoSeat takes those who got a seat off the queue.
-func (p *pass) dropNoSeat(ctx context.Context, joined []Action) {
-	var ids []string
-	for _, a := range joined {
-		if p.waiting[a.SalesforceID] && !p.seats.short[a.SalesforceID] {
-			ids = append(ids, a.SalesforceID)
-		}
-	}
-	for _, id := range ids {
-		delete(p.waiting, id)
-	}
-	if len(ids) > 0 && !p.run.DryRun {
-		p.keep(p.e.journal.DropPending(ctx, store.PendingNoSeat, ids))
-	}
-}
-
 // seatCount is how many seats are left of each type, as far as this pass
 // knows. The database has the last word.
-type seatCount struct {
-	left  map[string]int
-	short map[string]bool // who got none in this pass
+type seatCount struct{ left map[string]int }
+
+// any reports whether a seat of each type is left.
+func (s *seatCount) any(types []string) bool {
+	return !slices.ContainsFunc(types, func(t string) bool { return s.left[t] <= 0 })
 }
 
 // take takes one seat of each type, or none.
 func (s *seatCount) take(types []string) bool {
-	for _, t := range types {
-		if s.left[t] <= 0 {
-			return false
-		}
+	if !s.any(types) {
+		return false
 	}
 	for _, t := range types {
 		s.left[t]--

@@ -3,6 +3,7 @@ package sync
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rosterd/rosterd/crm"
@@ -21,6 +22,7 @@ type Desired struct {
 	Modified     time.Time     // in Salesforce, for how long changes take
 	Active       bool          // in Salesforce
 	Unknown      bool          // could not be read: nothing may be decided
+	Blind        bool          // the scope needs what is not visible: nobody joins by it
 	Enroll       bool          // may be added to the dialer
 	User         dialer.User   // what the rules give
 	Owned        []dialer.Field
@@ -59,7 +61,8 @@ func (d *Desired) judgeUser(c *Config, u *crm.User, held []string) {
 	case !in:
 		d.Leave = dialer.ReasonOutOfScope
 	}
-	d.Enroll = d.Leave == dialer.ReasonNone && c.Enrollment == EnrollAutomatic
+	d.Blind = c.Policy.blind(held)
+	d.Enroll = d.Leave == dialer.ReasonNone && c.Enrollment == EnrollAutomatic && !d.Blind
 	d.Owned, d.Seeded, d.Err = c.Policy.Map(u, held, &d.User)
 	d.User.SalesforceID = d.SalesforceID
 	if d.User.Email == "" {
@@ -68,6 +71,29 @@ func (d *Desired) judgeUser(c *Config, u *crm.User, held []string) {
 	if d.User.Username == "" {
 		d.User.Username = u.Username
 	}
+	tidy(&d.User)
 	d.User.Origin = dialer.OriginSalesforce
 	d.User.Status = dialer.StatusActive
+}
+
+// tidy brings what Salesforce says into the form that the dialer stores, so
+// that the two can be compared. Few need it.
+func tidy(u *dialer.User) {
+	for _, s := range [...]string{
+		u.Username, u.Email, u.FirstName, u.LastName, u.DisplayName, u.Title, u.EmployeeNumber, u.Phone, u.Mobile,
+		u.Settings.CallerIDName, u.Settings.SalesRole, u.Settings.TargetMarket,
+	} {
+		for i := range len(s) {
+			if c := s[i]; c < ' ' || c >= 0x7f {
+				dialer.Normalize(u)
+				return
+			}
+		}
+	}
+	for _, g := range u.Groups {
+		if strings.ContainsFunc(g.Name, func(r rune) bool { return r < ' ' || r >= 0x7f }) {
+			dialer.Normalize(u)
+			return
+		}
+	}
 }

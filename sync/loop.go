@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,11 +20,13 @@ const (
 	failFirst   = 15 * time.Second // first wait after a failed run
 	failMost    = 15 * time.Minute
 	keepRuns    = 400 * 24 * time.Hour
+	dueMost     = 5000 // due deactivations a turn
 )
 
 // Run does the engine's work until ctx ends: full syncs by schedule, changes
 // between them, what people ask for, and deactivations when they are due. Of
-// several engines on one database one works and the others stand by.
+// several engines on one database one works and the others stand by. When it
+// returns, nothing of it runs any more.
 func (e *Engine) Run(ctx context.Context) error {
 	for {
 		lease, err := e.lead(ctx)
@@ -32,9 +35,6 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 		err = e.work(ctx, lease)
 		lease.Release()
-		e.mu.Lock()
-		e.leader = false
-		e.mu.Unlock()
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -53,21 +53,18 @@ func (e *Engine) lead(ctx context.Context) (*store.Lease, error) {
 				err = e.recover(ctx)
 			}
 			if err == nil {
-				e.mu.Lock()
-				e.leader = true
-				e.mu.Unlock()
+				e.over("standby")
 				return lease, nil
 			}
 			lease.Release()
 		}
-		text := "another instance is in charge"
-		if err != nil {
-			text = err.Error()
-		}
-		if text != said {
-			said = text
-			e.log.Info("standing by", "reason", text)
-			e.blame(err)
+		e.trouble("standby", err)
+		if err == nil {
+			e.over("standby")
+			if said == "" {
+				said = "said"
+				e.log.Info("standing by: another instance is in charge")
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -77,7 +74,8 @@ func (e *Engine) lead(ctx context.Context) (*store.Lease, error) {
 	}
 }
 
-// recover ends the runs that a crash left open; a full one is done again.
+// recover ends the runs that a crash left open; a full one is done again. Times
+// that lie ahead were noted by a clock that was wrong.
 func (e *Engine) recover(ctx context.Context) error {
 	open, err := e.journal.Runs(ctx, 0, 1000, true)
 	if err != nil {
@@ -85,15 +83,24 @@ func (e *Engine) recover(ctx context.Context) error {
 	}
 	for _, row := range open {
 		run := runOf(row)
-		run.Outcome, run.Finished, run.Error = Failed, e.now(), "interrupted: the daemon stopped while it ran"
+		run.Outcome, run.Finished, run.Error = Failed, e.now(), "interrupted: rosterd died while it ran"
 		if run.Kind == KindFull {
 			run.Hint = "it goes on as a new run"
-			e.mu.Lock()
-			e.state[stateLastFull] = "" // not stored: only this start does it again
-			e.mu.Unlock()
+			if err := e.remember(ctx, stateAgain, string(KindFull)); err != nil {
+				return err
+			}
 		}
-		if err := e.journal.PutRun(ctx, newRunning(run, nil).row()); err != nil {
+		if err := e.journal.PutRun(ctx, newRunning(run).row()); err != nil {
 			return err
+		}
+	}
+	now := e.now()
+	for _, name := range []string{stateLastFull, stateLastPoll, stateFullDue} {
+		if e.remembered().time(name).After(now.Add(maxSkew)) {
+			e.log.Warn("a remembered time lies ahead of this host's clock", "reason", name)
+			if err := e.remember(ctx, name, stamp(now)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -101,8 +108,8 @@ func (e *Engine) recover(ctx context.Context) error {
 
 // work is the life of the engine in charge.
 func (e *Engine) work(ctx context.Context, lease *store.Lease) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		select {
@@ -112,10 +119,18 @@ func (e *Engine) work(ctx context.Context, lease *store.Lease) error {
 			return nil
 		}
 	})
+	e.mu.Lock()
+	e.base = ctx
+	e.mu.Unlock()
 	g.Go(func() error { e.worker(ctx); return nil })
 	g.Go(func() error { e.loop(ctx); return nil })
 	err := g.Wait()
-	e.keepCalls(context.WithoutCancel(ctx))
+	e.mu.Lock()
+	e.base = nil
+	e.mu.Unlock()
+	e.wg.Wait()
+	e.abandon()
+	e.trouble("journal", e.quota.keep(true, e.addCalls(context.WithoutCancel(ctx))))
 	return err
 }
 
@@ -128,16 +143,17 @@ func (e *Engine) loop(ctx context.Context) {
 	for {
 		e.turn()
 		if e.get(statePaused) == "" {
-			e.schedule(ctx)
+			e.schedule()
 			e.fireDue(ctx)
 		}
-		if now := e.now(); now.Sub(gauges) > 15*time.Second {
+		if now := e.now(); now.Sub(gauges).Abs() > 15*time.Second {
 			gauges = now
 			e.publish(ctx)
+			e.keepCalls(ctx)
 		}
-		if now := e.now(); now.Sub(prune) > 24*time.Hour {
+		if now := e.now(); now.Sub(prune).Abs() > 24*time.Hour {
 			prune = now
-			e.blame(e.journal.PruneRuns(ctx, store.Micros(now.Add(-keepRuns))))
+			e.trouble("journal", e.journal.PruneRuns(ctx, store.Micros(now.Add(-keepRuns))))
 		}
 		select {
 		case <-ctx.Done():
@@ -153,82 +169,44 @@ func (e *Engine) turn() {
 	e.beat = time.Now()
 }
 
-// schedule begins the runs that are due.
-func (e *Engine) schedule(ctx context.Context) {
-	cfg, s, now := e.config(), e.remembered(), e.now()
-	trigger, due := "", time.Time{}
-	last := s.time(stateLastFull)
-	switch served := s.time(stateFullDue); {
-	case last.IsZero() || s.watermark().Upper.IsZero():
-		trigger = "start"
-	default:
-		if served.IsZero() {
-			served = last
-		}
-		if due = cfg.Full.Due(served, now); !due.IsZero() {
-			trigger = "schedule"
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.nextFull = cfg.Full.Next(now)
-	e.nextPoll = s.time(stateLastPoll).Add(e.quota.stretch(cfg.Poll))
-	if b := e.notBefore[KindChanges]; b.After(e.nextPoll) {
-		e.nextPoll = b
-	}
-	if trigger != "" && !now.Before(e.notBefore[KindFull]) {
-		if e.allowedFullLocked(trigger) {
-			e.beginLocked(Run{Kind: KindFull, Trigger: trigger, Actor: syncActor()}, due)
-		}
-		return
-	}
-	if mark := strconv.FormatInt(cfg.policyMark(), 10); trigger == "" && e.state[statePolicy] != mark && e.policySeen != mark && e.current == nil && len(e.queue) == 0 {
-		e.policySeen = mark
-		e.beginOwnLocked(Run{Kind: KindChanges, Trigger: "policy", Actor: syncActor()})
-		return
-	}
-	if trigger == "" && !now.Before(e.nextPoll) && e.current == nil && len(e.queue) == 0 {
-		e.beginLocked(Run{Kind: KindChanges, Trigger: "poll", Actor: syncActor()}, time.Time{})
-	}
-}
-
-// allowedFullLocked keeps a scheduled full sync from the last fifth of the
-// budget, which is for changes: that is how leavers are found.
-func (e *Engine) allowedFullLocked(trigger string) bool {
-	if trigger == "start" {
-		return true
-	}
-	level := e.quota.status().Level
-	return level != levelLeavers && level != levelExhausted
-}
-
-func syncActor() dialer.Actor { return dialer.Actor{Kind: dialer.ActorSync, Name: "rosterd"} }
-
 // worker runs what is queued, one at a time.
 func (e *Engine) worker(ctx context.Context) {
 	for {
-		e.mu.Lock()
-		var run *running
-		if len(e.queue) > 0 && (e.state[statePaused] == "" || e.queue[0].Trigger == "request" && e.queue[0].DryRun) {
-			run, e.queue = e.queue[0], e.queue[1:]
-			e.current = run
-		}
-		e.mu.Unlock()
-		if run != nil {
+		if run := e.take(); run != nil && ctx.Err() == nil {
 			e.execute(ctx, run)
 			e.mu.Lock()
 			e.current = nil
 			e.mu.Unlock()
 			continue
+		} else if run != nil {
+			e.mu.Lock()
+			e.current, e.queue = nil, append([]*running{run}, e.queue...)
+			e.mu.Unlock()
 		}
 		select {
 		case <-ctx.Done():
-			e.abandon()
 			return
 		case <-e.wake:
 		case <-time.After(loopTurn):
 		}
 	}
+}
+
+// take takes the next run off the queue. While syncing is paused only dry runs
+// are.
+func (e *Engine) take() *running {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	paused := e.state[statePaused] != ""
+	for i, run := range e.queue {
+		if paused && !run.DryRun {
+			continue
+		}
+		e.queue = slices.Delete(e.queue, i, i+1)
+		e.current = run
+		return run
+	}
+	return nil
 }
 
 // abandon ends the runs that never began.
@@ -238,8 +216,7 @@ func (e *Engine) abandon() {
 	e.queue = nil
 	e.mu.Unlock()
 	for _, run := range queue {
-		run.update(func(r *Run) { r.Outcome, r.Error, r.Finished = Cancelled, "the daemon stopped", e.now() })
-		e.blame(e.keepRun(context.Background(), run))
+		e.finish(context.Background(), run, errStopped)
 		close(run.ended)
 	}
 }
@@ -256,66 +233,53 @@ func (e *Engine) kickLocked() {
 func (e *Engine) fireDue(ctx context.Context) {
 	now := e.now()
 	var changes []dialer.Change
-	for u, err := range e.dir.Users(ctx, dialer.Query{Status: dialer.StatusActive, DueBefore: now}) {
+	for u, err := range e.dir.Users(ctx, dialer.Query{Status: dialer.StatusActive, Linked: true, DueBefore: now}) {
 		if err != nil {
-			e.blame(err)
+			e.trouble("due", err)
 			return
+		}
+		if u.Protected {
+			continue
 		}
 		changes = append(changes, dialer.Change{
 			Verb: dialer.VerbDeactivate, UserID: u.ID, User: u, Version: u.Version, Reason: u.DeactivateWhy,
 			Note: "due at " + u.DeactivateAt.Format(time.RFC3339), Actor: dialer.Actor{Kind: dialer.ActorScheduler, Name: "rosterd"},
 		})
-		if len(changes) == 5000 {
+		if len(changes) == dueMost {
 			break
 		}
 	}
 	if len(changes) == 0 {
+		e.over("due")
 		return
 	}
 	done := 0
+	var wrong error
 	for i, r := range e.dir.Apply(context.WithoutCancel(ctx), changes) {
 		switch {
 		case r.Outcome == dialer.Applied:
 			done++
 		case r.Err != nil && !errors.Is(r.Err, dialer.ErrConflict):
-			e.blame(fmt.Errorf("deactivate user %s, who is due: %w", changes[i].UserID, r.Err))
+			wrong = fmt.Errorf("deactivate user %s, who is due: %w", changes[i].UserID, r.Err)
 		}
 	}
+	if e.trouble("due", wrong); wrong == nil {
+		e.over("due")
+	}
 	if done > 0 {
+		e.forgetCounts()
 		e.observer.Changes(e.name, string(dialer.VerbDeactivate), "applied", done)
 		e.log.Info("due deactivations done", "count", done)
-		e.mu.Lock()
-		e.kickLocked()
-		e.mu.Unlock()
-	}
-}
-
-// blame remembers an error for status, and logs it when it begins, changes or
-// ends. A nil error ends nothing by itself: see cleared.
-func (e *Engine) blame(err error) {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return
-	}
-	e.mu.Lock()
-	again := e.lastError == err.Error()
-	e.lastError, e.errorAt = err.Error(), e.now()
-	e.mu.Unlock()
-	if !again {
-		e.log.Error("trouble", "err", err)
-	}
-}
-
-// cleared forgets the last error after a success.
-func (e *Engine) cleared() {
-	e.mu.Lock()
-	was := e.lastError
-	e.lastError, e.errorAt = "", time.Time{}
-	e.mu.Unlock()
-	if was != "" {
-		e.log.Info("trouble is over", "err", was)
 	}
 }
 
 func (e *Engine) keepCalls(ctx context.Context) {
-	e.blame(e.quota.keep(func(hour, calls, oldest int64) error { return e.journal.AddCalls(ctx, hour, calls, oldest) }))
+	err := e.quota.keep(false, e.addCalls(context.WithoutCancel(ctx)))
+	if e.trouble("calls", err); err == nil {
+		e.over("calls")
+	}
+}
+
+func (e *Engine) addCalls(ctx context.Context) func(hour, calls, oldest int64) error {
+	return func(hour, calls, oldest int64) error { return e.journal.AddCalls(ctx, hour, calls, oldest) }
 }

@@ -7,46 +7,64 @@ import (
 	"strings"
 
 	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
 )
 
 // matcher finds who in the directory a Salesforce user already is, when the
 // two have never been linked. It never guesses: exactly one candidate is
 // linked, several are a person's to decide.
 type matcher struct {
-	shared map[string]bool // folded addresses that several Salesforce users carry
-	names  map[string]bool // the same of user names, when those are matched
-	empty  bool            // the directory has no users at all
+	shared    map[string]bool     // folded addresses that several Salesforce users carry; nil until asked
+	overlay   map[string][]string // in a dry run, who carries an address
+	empty     bool                // the directory has no users at all
+	undeleted bool                // nobody was ever deleted from it
 }
 
 // resolve turns creations into links where the directory has the person
 // already, and leaves out those who cannot join.
 func (m *matcher) resolve(ctx context.Context, p *pass, joiners []Action) ([]Action, error) {
+	var ids, keys []string
+	for i := range joiners {
+		if a := &joiners[i]; a.Change.Verb == dialer.VerbCreate {
+			ids, keys = append(ids, a.SalesforceID), append(keys, m.key(p, a))
+		}
+	}
+	if len(ids) == 0 {
+		return joiners, nil
+	}
 	losers, err := m.losers(ctx, p, joiners)
+	if err != nil {
+		return nil, err
+	}
+	deleted, err := m.deleted(ctx, p, ids)
 	if err != nil {
 		return nil, err
 	}
 	have := map[string][]dialer.User{}
 	if !m.empty {
-		if have, err = m.candidates(ctx, p, joiners); err != nil {
-			return nil, err
+		if have, err = p.e.dir.FindByKey(ctx, p.cfg.Match, keys); err != nil {
+			return nil, fmt.Errorf("look for users to link: %w", err)
 		}
 	}
+	var settled []string
 	out := joiners[:0]
 	for _, a := range joiners {
-		if a.Change.Verb != dialer.VerbCreate {
+		winner, lost := losers[a.SalesforceID]
+		switch {
+		case a.Change.Verb != dialer.VerbCreate:
 			out = append(out, a)
-			continue
-		}
-		if winner, ok := losers[a.SalesforceID]; ok {
+		case deleted[a.SalesforceID]:
+			p.run.skip(SkipDeleted)
+			p.mend(ctx, a.SalesforceID)
+			settled = append(settled, a.SalesforceID)
+		case lost:
 			p.attend(ctx, AttentionDuplicate, a.SalesforceID, "shares its address with Salesforce user "+winner+", who came first")
-			p.run.skip("duplicate_source")
-			continue
-		}
-		if m.settle(ctx, p, &a, have[m.key(p, &a)]) {
+			p.run.skip(SkipDuplicate)
+		case m.decide(ctx, p, &a, have[m.key(p, &a)]):
 			out = append(out, a)
 		}
 	}
-	return out, nil
+	return out, p.settle(ctx, settled)
 }
 
 // key is what a joiner is matched by.
@@ -57,34 +75,30 @@ func (m *matcher) key(p *pass, a *Action) string {
 	return dialer.Key(a.Desired.User.Email)
 }
 
-func (m *matcher) candidates(ctx context.Context, p *pass, joiners []Action) (map[string][]dialer.User, error) {
-	var keys []string
-	for i := range joiners {
-		if joiners[i].Change.Verb == dialer.VerbCreate {
-			keys = append(keys, m.key(p, &joiners[i]))
+// deleted tells whom of ids a person deleted from the dialer, and nobody has
+// asked for since.
+func (m *matcher) deleted(ctx context.Context, p *pass, ids []string) (map[string]bool, error) {
+	gone := map[string]bool{}
+	if m.undeleted {
+		return gone, nil
+	}
+	for u, err := range p.e.dir.Users(ctx, dialer.Query{Status: dialer.StatusDeleted, SalesforceIDs: ids}) {
+		if err != nil {
+			return nil, fmt.Errorf("look for deleted users: %w", err)
+		}
+		if _, asked := p.enroll[u.SalesforceID]; !asked {
+			gone[u.SalesforceID] = true
 		}
 	}
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	have, err := p.e.dir.FindByKey(ctx, p.cfg.Match, keys)
-	if err != nil {
-		return nil, fmt.Errorf("look for users to link: %w", err)
-	}
-	return have, nil
+	return gone, nil
 }
 
-// settle decides about one joiner with these candidates, and reports whether
+// decide decides about one joiner with these candidates, and reports whether
 // they may join. The action becomes a link where there is exactly one.
-func (m *matcher) settle(ctx context.Context, p *pass, a *Action, found []dialer.User) bool {
+func (m *matcher) decide(ctx context.Context, p *pass, a *Action, found []dialer.User) bool {
 	var free, taken []dialer.User
 	for _, u := range found {
 		switch {
-		case u.Status == dialer.StatusDeleted:
-			if u.SalesforceID == a.SalesforceID && !p.enroll[a.SalesforceID] {
-				p.run.skip("deleted_by_admin")
-				return false
-			}
 		case u.SalesforceID == "":
 			free = append(free, u)
 		case u.Status == dialer.StatusActive && u.DeactivateAt.IsZero():
@@ -94,7 +108,7 @@ func (m *matcher) settle(ctx context.Context, p *pass, a *Action, found []dialer
 	switch {
 	case len(taken) > 0:
 		p.attend(ctx, AttentionTaken, a.SalesforceID, fmt.Sprintf("%s belongs to dialer user %s, who is linked to another Salesforce user", p.cfg.Match, taken[0].ID))
-		p.run.skip("value_taken")
+		p.run.skip(SkipTaken)
 		return false
 	case len(free) > 1:
 		ids := make([]string, len(free))
@@ -103,11 +117,11 @@ func (m *matcher) settle(ctx context.Context, p *pass, a *Action, found []dialer
 		}
 		slices.Sort(ids)
 		p.attend(ctx, AttentionAmbiguous, a.SalesforceID, "could be dialer user "+strings.Join(ids, " or "))
-		p.run.skip("ambiguous_match")
+		p.run.skip(SkipAmbiguous)
 		return false
 	case len(free) == 1 && free[0].Protected:
 		p.attend(ctx, AttentionAmbiguous, a.SalesforceID, "could be dialer user "+free[0].ID+", who is protected")
-		p.run.skip("protected")
+		p.run.skip(SkipProtected)
 		return false
 	case len(free) == 1:
 		p.link(a, &free[0])
@@ -138,50 +152,79 @@ func (p *pass) link(a *Action, u *dialer.User) {
 	a.Joins = false
 }
 
-// losers finds joiners who share an address with someone who has the better
-// claim to it: who is in the dialer already, else who is older in Salesforce.
-// It maps each to the id of that someone.
+// losers finds joiners who share an address with someone who is older in
+// Salesforce and joins as well. It maps each to the id of that someone.
 func (m *matcher) losers(ctx context.Context, p *pass, joiners []Action) (map[string]string, error) {
-	losers := map[string]string{}
-	for _, by := range []struct {
-		shared map[string]bool
-		email  bool
-		of     func(*Desired) string
-	}{
-		{m.shared, true, func(d *Desired) string { return dialer.Key(d.User.Email) }},
-		{m.names, false, func(d *Desired) string { return dialer.Key(d.User.Username) }},
-	} {
-		var keys []string
-		for i := range joiners {
-			if k := by.of(joiners[i].Desired); joiners[i].Change.Verb == dialer.VerbCreate && by.shared[k] {
-				keys = append(keys, k)
-			}
-		}
-		if len(keys) == 0 {
+	keys, err := m.contested(ctx, p, joiners)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	rows, err := m.carriers(ctx, p, keys)
+	if err != nil {
+		return nil, err
+	}
+	best := map[string]*Desired{}
+	for i := range rows {
+		d := p.desired(&rows[i])
+		if d.Err != nil || d.Unknown || !d.Enroll {
 			continue
 		}
-		rows, err := p.e.mirror.ByKey(ctx, by.email, keys)
-		if err != nil {
-			return nil, err
+		if k := dialer.Key(d.User.Email); best[k] == nil || older(&d, best[k]) {
+			best[k] = &d
 		}
-		best := map[string]*Desired{}
-		for i := range rows {
-			d := p.cfg.judge(&rows[i], p.fields)
-			if d.Err != nil || d.Unknown || d.Leave != dialer.ReasonNone || !(d.Enroll || p.enroll[d.SalesforceID]) {
-				continue
-			}
-			if k := by.of(&d); best[k] == nil || older(&d, best[k]) {
-				best[k] = &d
-			}
-		}
-		for i := range joiners {
-			d := joiners[i].Desired
-			if b := best[by.of(d)]; b != nil && b.SalesforceID != d.SalesforceID && joiners[i].Change.Verb == dialer.VerbCreate {
-				losers[d.SalesforceID] = b.SalesforceID
-			}
+	}
+	losers := map[string]string{}
+	for i := range joiners {
+		d := joiners[i].Desired
+		if b := best[dialer.Key(d.User.Email)]; b != nil && b.SalesforceID != d.SalesforceID && joiners[i].Change.Verb == dialer.VerbCreate {
+			losers[d.SalesforceID] = b.SalesforceID
 		}
 	}
 	return losers, nil
+}
+
+// contested lists those of the joiners' addresses that more than one Salesforce
+// user may carry.
+func (m *matcher) contested(ctx context.Context, p *pass, joiners []Action) ([]string, error) {
+	if m.shared == nil && p.everyone && p.run.overlay == nil {
+		shared, err := p.e.mirror.SharedKeys(ctx, true)
+		if err != nil {
+			return nil, err
+		}
+		m.shared = make(map[string]bool, len(shared))
+		for _, k := range shared {
+			m.shared[k] = true
+		}
+	}
+	var keys []string
+	for i := range joiners {
+		a := &joiners[i]
+		if k := dialer.Key(a.Desired.User.Email); a.Change.Verb == dialer.VerbCreate && (m.shared == nil || m.shared[k]) {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
+}
+
+// carriers returns the rows of everyone who carries one of the addresses.
+func (m *matcher) carriers(ctx context.Context, p *pass, keys []string) ([]store.MirrorRow, error) {
+	rows, err := p.e.mirror.ByKey(ctx, true, keys)
+	o := p.run.overlay
+	if err != nil || o == nil {
+		return rows, err
+	}
+	if m.overlay == nil {
+		m.overlay = map[string][]string{}
+		for id, r := range o.rows {
+			m.overlay[r.EmailKey] = append(m.overlay[r.EmailKey], id)
+		}
+	}
+	var ids []string
+	for _, k := range keys {
+		ids = append(ids, m.overlay[k]...)
+	}
+	slices.Sort(ids)
+	return o.replace(rows, slices.Compact(ids)), nil
 }
 
 // older reports whether a was created in Salesforce before b.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/rosterd/rosterd/dialer"
@@ -11,20 +12,25 @@ import (
 )
 
 // newPass gathers what a reconciliation must know before it begins.
-func (e *Engine) newPass(ctx context.Context, run *running, ids []string, force bool) (*pass, error) {
+func (e *Engine) newPass(ctx context.Context, run *running, ids []string) (*pass, error) {
 	cfg := e.config()
 	p := &pass{
-		e: e, cfg: cfg, run: run, force: force,
-		enroll: map[string]bool{}, retries: map[string]store.PendingRow{}, waiting: map[string]bool{},
+		e: e, cfg: cfg, run: run, force: run.forced(), everyone: ids == nil,
+		enroll: map[string]string{}, retries: map[string]store.PendingRow{}, waiting: map[string]bool{},
 		held: map[string]store.HeldRow{}, open: map[openItem]bool{}, noted: map[string]bool{},
 		diff: DiffPolicy{
 			Now: e.now(), Policy: cfg.policyMark(), Leaving: cfg.Leaving, NoSeat: cfg.OnNoSeat,
-			Actor: dialer.Actor{Kind: dialer.ActorSync, Name: "rosterd"}, RunID: runID(run.ID),
+			Actor: dialer.Actor{Kind: dialer.ActorSync, Name: "rosterd"},
 		},
-		match: &matcher{shared: map[string]bool{}, names: map[string]bool{}},
-		seats: &seatCount{left: map[string]int{}, short: map[string]bool{}},
+		match: &matcher{},
+		seats: &seatCount{left: map[string]int{}},
 	}
 	p.fields = e.hiddenFields()
+	if run.DryRun {
+		p.fields = run.hidden
+	}
+	// Who somebody is can be told only among everyone.
+	p.closed = run.partial && e.get(stateLastFull) == ""
 	for _, l := range cfg.Licenses {
 		if l.Default {
 			p.diff.Seats = append(p.diff.Seats, l.Type)
@@ -53,6 +59,9 @@ func (c *Config) policyMark() int64 {
 	return h
 }
 
+// policyText is policyMark as it is remembered.
+func (c *Config) policyText() string { return strconv.FormatInt(c.policyMark(), 10) }
+
 func (p *pass) load(ctx context.Context) error {
 	j := p.e.journal
 	for _, kind := range []string{store.PendingEnroll, store.PendingRetry, store.PendingNoSeat} {
@@ -63,7 +72,7 @@ func (p *pass) load(ctx context.Context) error {
 		for _, r := range rows {
 			switch kind {
 			case store.PendingEnroll:
-				p.enroll[r.SalesforceID] = true
+				p.enroll[r.SalesforceID] = r.Detail
 			case store.PendingRetry:
 				p.retries[r.SalesforceID] = r
 			default:
@@ -87,26 +96,6 @@ func (p *pass) load(ctx context.Context) error {
 	return p.loadSides(ctx)
 }
 
-func (p *pass) loadSides(ctx context.Context) error {
-	if err := p.countSeats(ctx); err != nil {
-		return err
-	}
-	n, err := p.e.dir.Count(ctx, dialer.Query{Status: dialer.StatusAll})
-	if err != nil {
-		return err
-	}
-	p.match.empty = n == 0
-	p.run.empty = n == 0 && p.run.DryRun
-	keys, err := p.e.mirror.SharedKeys(ctx, true)
-	if err != nil {
-		return err
-	}
-	for _, k := range keys {
-		p.match.shared[k] = true
-	}
-	return nil
-}
-
 func (p *pass) countSeats(ctx context.Context) error {
 	licenses, err := p.e.dir.Licenses(ctx)
 	if err != nil {
@@ -115,6 +104,28 @@ func (p *pass) countSeats(ctx context.Context) error {
 	for _, l := range licenses {
 		p.seats.left[l.Type] = int(l.Left)
 	}
+	return nil
+}
+
+func (p *pass) loadSides(ctx context.Context) error {
+	if err := p.countSeats(ctx); err != nil {
+		return err
+	}
+	for _, q := range []struct {
+		query dialer.Query
+		none  *bool
+	}{
+		{dialer.Query{Linked: true}, &p.nobody},
+		{dialer.Query{Status: dialer.StatusAll}, &p.match.empty},
+		{dialer.Query{Status: dialer.StatusDeleted}, &p.match.undeleted},
+	} {
+		some, err := p.e.anyone(ctx, q.query)
+		if err != nil {
+			return err
+		}
+		*q.none = !some
+	}
+	p.run.empty = p.match.empty && p.run.DryRun
 	return nil
 }
 
@@ -142,8 +153,13 @@ func (p *pass) withPending(ids []string) []string {
 	return slices.Compact(all)
 }
 
-func (s *seatCount) any(types []string) bool {
-	return !slices.ContainsFunc(types, func(t string) bool { return s.left[t] <= 0 })
+// looks reports whether the pass looks at a user.
+func (p *pass) looks(id string) bool {
+	if p.everyone {
+		return true
+	}
+	_, ok := slices.BinarySearch(p.ids, id)
+	return ok
 }
 
 // isHeld reports whether something destructive of this user was noted in this
@@ -161,29 +177,40 @@ func (p *pass) attend(ctx context.Context, kind, subject, detail string) {
 	p.run.count(func(c *Counts) { c.Attention += n })
 }
 
+// close closes attention items that are open.
+func (p *pass) close(ctx context.Context, subject string, kinds ...string) {
+	kinds = slices.DeleteFunc(kinds, func(k string) bool { return !p.open[openItem{k, subject}] })
+	if len(kinds) == 0 || p.run.DryRun {
+		return
+	}
+	for _, k := range kinds {
+		delete(p.open, openItem{k, subject})
+	}
+	p.keep(p.e.journal.CloseAttention(ctx, kinds, []string{subject}, "sync", store.Micros(p.diff.Now)))
+}
+
 // mend forgets the troubles of a user who is as they should be.
 func (p *pass) mend(ctx context.Context, id string) {
 	if p.run.DryRun {
 		return
 	}
-	var kinds []string
-	for _, k := range []string{AttentionDuplicate, AttentionAmbiguous, AttentionTaken, AttentionInvisible, AttentionParked} {
-		if p.open[openItem{k, id}] {
-			kinds = append(kinds, k)
-			delete(p.open, openItem{k, id})
-		}
-	}
-	if len(kinds) > 0 {
-		p.keep(p.e.journal.CloseAttention(ctx, kinds, []string{id}, "sync", store.Micros(p.diff.Now)))
-	}
+	p.close(ctx, id, AttentionDuplicate, AttentionAmbiguous, AttentionTaken, AttentionInvisible, AttentionParked)
 	if _, ok := p.retries[id]; ok {
 		delete(p.retries, id)
-		p.keep(p.e.journal.DropPending(ctx, store.PendingRetry, []string{id}))
+		p.drop(ctx, store.PendingRetry, id)
 	}
-	if p.enroll[id] {
+	if _, ok := p.enroll[id]; ok {
 		delete(p.enroll, id)
-		p.keep(p.e.journal.DropPending(ctx, store.PendingEnroll, []string{id}))
+		p.drop(ctx, store.PendingEnroll, id)
 	}
+	if p.waiting[id] {
+		delete(p.waiting, id)
+		p.drop(ctx, store.PendingNoSeat, id)
+	}
+}
+
+func (p *pass) drop(ctx context.Context, kind, id string) {
+	p.keep(p.e.journal.DropPending(ctx, kind, []string{id}))
 }
 
 // Retrying: how long a failed change waits, and after how many failures it is
@@ -196,19 +223,19 @@ const (
 
 // failed notes that a change could not be made, to be tried again later.
 func (p *pass) failed(ctx context.Context, a *Action, cause error) error {
+	p.run.count(func(c *Counts) { c.Failed++ })
+	if a.Change.Verb != "" {
+		p.e.observer.Changes(p.e.name, string(a.Change.Verb), "failed", 1)
+	}
 	if p.run.DryRun {
 		return nil
 	}
 	r := p.retries[a.SalesforceID]
-	hash := int64(0)
-	if a.Desired != nil {
-		hash = a.Desired.Hash
-	}
-	if r.SourceHash != hash {
-		r.Attempts = 0
+	if source := p.source(a); r.SourceHash != source {
+		r.Attempts, r.SourceHash = 0, source
 	}
 	now := p.diff.Now
-	r.SalesforceID, r.Kind, r.SourceHash, r.Detail = a.SalesforceID, store.PendingRetry, hash, cause.Error()
+	r.SalesforceID, r.Kind, r.Detail = a.SalesforceID, store.PendingRetry, cause.Error()
 	if r.Since == 0 {
 		r.Since = store.Micros(now)
 	}
@@ -216,11 +243,38 @@ func (p *pass) failed(ctx context.Context, a *Action, cause error) error {
 	wait := min(retryFirst<<min(r.Attempts-1, 20), retryMost)
 	r.Next = store.Micros(now.Add(wait))
 	if r.Attempts >= retryLimit {
-		r.Next = 0 // only a changed source or a person makes it due
-		p.attend(ctx, AttentionParked, a.SalesforceID, fmt.Sprintf("%s after %d tries", cause, r.Attempts))
+		r.Next = 0 // only a changed source, changed rules or a person make it due
+		p.attend(ctx, AttentionParked, a.SalesforceID, fmt.Sprintf("%s, after %d tries", cause, r.Attempts))
 	}
 	p.retries[a.SalesforceID] = r
 	return p.e.journal.PutPending(ctx, []store.PendingRow{r})
+}
+
+// source identifies what a change follows from: the user as read, and the
+// rules. What failed with one may succeed with another.
+func (p *pass) source(a *Action) int64 {
+	hash := p.diff.Policy
+	if a.Desired != nil {
+		hash ^= a.Desired.Hash
+	}
+	return hash
+}
+
+// backingOff reports whether a change failed before and its time to be tried
+// again has not come. A changed source, changed rules or a person make it come,
+// and nobody keeps access for it.
+func (p *pass) backingOff(a *Action) bool {
+	r, ok := p.retries[a.SalesforceID]
+	switch v := a.Change.Verb; {
+	case !ok || p.force || r.SourceHash != p.source(a):
+		return false
+	case v == dialer.VerbSettle || v == dialer.VerbSchedule || v == dialer.VerbDeactivate:
+		return false
+	case r.Next != 0 && r.Next <= store.Micros(p.diff.Now):
+		return false
+	}
+	p.run.skip(SkipParked)
+	return true
 }
 
 // keep remembers the first error of bookkeeping, which fails the run at its
@@ -236,11 +290,12 @@ func (p *pass) finish(ctx context.Context) error {
 	if p.run.DryRun {
 		return p.run.bookkeeping
 	}
+	if err := p.unresolved(ctx); err != nil {
+		return err
+	}
 	var gone []string
-	policyHeld := false
 	for k, h := range p.held {
-		looked := p.ids == nil || slices.Contains(p.ids, h.SalesforceID)
-		if looked && (!p.noted[k] || store.Time(h.ApprovedUntil).After(p.diff.Now)) {
+		if p.looks(h.SalesforceID) && (!p.noted[k] || store.Time(h.ApprovedUntil).After(p.diff.Now)) {
 			gone = append(gone, k)
 		}
 	}
@@ -249,15 +304,12 @@ func (p *pass) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	rows, err := p.keysHeld(ctx)
+	byPolicy, err := p.stampHeld(ctx)
 	if err != nil {
 		return err
 	}
-	for _, r := range rows {
-		policyHeld = policyHeld || r.byPolicy
-	}
-	if p.ids == nil && !policyHeld {
-		if err := p.e.remember(ctx, statePolicy, fmt.Sprint(p.cfg.policyMark())); err != nil {
+	if p.everyone && !byPolicy && !p.run.partial {
+		if err := p.e.remember(ctx, statePolicy, p.cfg.policyText()); err != nil {
 			return err
 		}
 	}
@@ -267,30 +319,44 @@ func (p *pass) finish(ctx context.Context) error {
 	return p.run.bookkeeping
 }
 
-type heldKey struct {
-	key      string
-	byPolicy bool
+// unresolved has those looked at again later who were changed by someone else
+// each time that the pass came to them.
+func (p *pass) unresolved(ctx context.Context) error {
+	var rows []store.PendingRow
+	for _, id := range p.conflict {
+		rows = append(rows, store.PendingRow{
+			SalesforceID: id, Kind: store.PendingRetry, Since: store.Micros(p.diff.Now), Next: store.Micros(p.diff.Now.Add(retryFirst)),
+			Detail: dialer.ErrConflict.Error(),
+		})
+	}
+	return p.e.journal.PutPending(ctx, rows)
 }
 
-// keysHeld reads what is held after the pass, and stamps it on the run.
-func (p *pass) keysHeld(ctx context.Context) ([]heldKey, error) {
-	var rows []heldKey
+// stampHeld stamps on the run what is held after it, and reports whether some
+// of it is for changed rules.
+func (p *pass) stampHeld(ctx context.Context) (byPolicy bool, err error) {
 	var keys []string
 	people := map[string]bool{}
+	why := ""
 	for h, err := range p.e.journal.Held(ctx) {
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		rows = append(rows, heldKey{h.Key, h.Why == whyPolicy})
+		byPolicy = byPolicy || h.Why == whyPolicy
 		keys = append(keys, h.Key)
 		people[h.SalesforceID] = true
-		if p.run.HeldWhy == "" {
-			p.run.HeldWhy = h.Why
-		}
+		why = h.Why
 	}
-	p.run.count(func(c *Counts) { c.Held = len(people) })
-	p.run.HeldFingerprint = fingerprint(keys)
-	return rows, nil
+	p.run.update(func(r *Run) {
+		r.Held, r.HeldFingerprint = len(people), fingerprint(keys)
+		if r.HeldWhy == "" {
+			r.HeldWhy = why
+		}
+		if len(keys) == 0 {
+			r.HeldWhy = ""
+		}
+	})
+	return byPolicy, nil
 }
 
 // seatAttention keeps the one item that says how many wait for a seat.
@@ -299,11 +365,10 @@ func (p *pass) seatAttention(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case n > 0:
-		p.attend(ctx, AttentionNoSeat, "", fmt.Sprintf("people in scope who wait for a seat: %d", n))
-	case p.open[openItem{AttentionNoSeat, ""}]:
-		return p.e.journal.CloseAttention(ctx, []string{AttentionNoSeat}, []string{""}, "sync", store.Micros(p.diff.Now))
+	if n == 0 {
+		p.close(ctx, "", AttentionNoSeat)
+		return nil
 	}
+	p.attend(ctx, AttentionNoSeat, "", fmt.Sprintf("people in scope who wait for a seat: %d", n))
 	return nil
 }

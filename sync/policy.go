@@ -244,13 +244,21 @@ func place(err error, index int, key string) error {
 func (p *Policy) InScope(u *crm.User) (bool, error) {
 	out, err := expr.Run(p.scope.program, env{User: u})
 	if err != nil {
-		return false, fmt.Errorf("evaluate scope: %w", err)
+		return false, failure("the scope", err)
 	}
 	in, ok := out.(bool)
 	if !ok {
-		return false, errors.New("evaluate scope: it is neither true nor false")
+		return false, errors.New("the scope is neither true nor false for this user")
 	}
 	return in, nil
+}
+
+// blind reports whether the scope reads a Salesforce field that is not visible.
+func (p *Policy) blind(held []string) bool { return len(held) > 0 && p.scope.reads(held) }
+
+// reads reports whether the rule reads one of the fields.
+func (r *rule) reads(fields []string) bool {
+	return slices.ContainsFunc(r.uses, func(n string) bool { return slices.Contains(fields, n) })
 }
 
 // Map fills into from u by the rules, and returns the attributes that a sync
@@ -260,12 +268,12 @@ func (p *Policy) InScope(u *crm.User) (bool, error) {
 func (p *Policy) Map(u *crm.User, held []string, into *dialer.User) (owned, seeded []dialer.Field, err error) {
 	for i := range p.rules {
 		r := &p.rules[i]
-		if len(held) > 0 && slices.ContainsFunc(r.uses, func(n string) bool { return slices.Contains(held, n) }) {
+		if len(held) > 0 && r.reads(held) {
 			continue
 		}
 		out, err := expr.Run(r.program, env{User: u})
 		if err != nil {
-			return nil, nil, fmt.Errorf("evaluate the rule for %s: %w", r.Set, err)
+			return nil, nil, failure("the rule for "+r.Set, err)
 		}
 		if err := assign(r, out, into); err != nil {
 			return nil, nil, err
@@ -277,6 +285,15 @@ func (p *Policy) Map(u *crm.User, held []string, into *dialer.User) (owned, seed
 		}
 	}
 	return owned, seeded, nil
+}
+
+// failure says where an expression fails for a user, and not how: the
+// evaluator's own words quote values.
+func failure(of string, err error) error {
+	if fe, ok := errors.AsType[*file.Error](err); ok {
+		return fmt.Errorf("%s fails for this user (line %d, column %d of the expression)", of, fe.Line, fe.Column+1)
+	}
+	return fmt.Errorf("%s fails for this user", of)
 }
 
 func assign(r *rule, out any, into *dialer.User) error {
@@ -296,7 +313,7 @@ func assign(r *rule, out any, into *dialer.User) error {
 	case bool, int, float64:
 		r.field.SetText(into, fmt.Sprint(v))
 	default:
-		return fmt.Errorf("evaluate the rule for %s: it gives %T, not text", r.Set, out)
+		return fmt.Errorf("the rule for %s gives %T for this user, not text", r.Set, out)
 	}
 	return nil
 }

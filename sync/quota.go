@@ -16,13 +16,18 @@ type governor struct {
 	mu     sync.Mutex // guards what follows
 	budget Budget
 	hours  map[int64]int64 // our calls by hour since 1970
-	unkept int64           // calls of the present hour that the journal lacks
-	hour   int64           // to which unkept belongs
+	unkept map[int64]int64 // those of them that the journal lacks
+	real   bool            // among them are some that were not a dry run's
 	used   int             // by the whole org, as Salesforce last said
 	max    int             // 0 while unknown
 	at     time.Time
+	probed time.Time // when a call was last let through only to learn
 	now    func() time.Time
 }
+
+// probeEvery is how old news of a spent allocation get before one call may be
+// made to learn whether it still is: what is not asked is never told.
+const probeEvery = 30 * time.Minute
 
 // Levels of the quota, from plenty to none.
 const (
@@ -34,16 +39,26 @@ const (
 )
 
 func newGovernor(b Budget, now func() time.Time) *governor {
-	return &governor{budget: b, hours: map[int64]int64{}, now: now}
+	return &governor{budget: b, hours: map[int64]int64{}, unkept: map[int64]int64{}, now: now}
 }
 
 func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
 
-// load sets what the journal remembers.
+// load sets what the journal remembers; what it lacks still counts.
 func (g *governor) load(hours map[int64]int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.hours = maps.Clone(hours)
+	for h, n := range g.unkept {
+		g.hours[h] += n
+	}
+}
+
+// rebudget puts another budget in force.
+func (g *governor) rebudget(b Budget) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.budget = b
 }
 
 // observe takes what an answer said of the org's usage.
@@ -53,7 +68,14 @@ func (g *governor) observe(used, limit int) {
 	g.used, g.max, g.at = used, limit, g.now()
 }
 
-// ours returns our calls of the last 24 hours; the oldest hour counts whole.
+// unknown reports whether no answer has told the org's allocation.
+func (g *governor) unknown() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.max == 0
+}
+
+// oursLocked returns our calls of the last 24 hours; the oldest hour counts whole.
 func (g *governor) oursLocked() int {
 	oldest, n := hourOf(g.now())-24, int64(0)
 	for h, c := range g.hours {
@@ -65,35 +87,50 @@ func (g *governor) oursLocked() int {
 }
 
 // spend counts one call, and refuses it when routine work may not make it.
-func (g *governor) spend(override bool) error {
+func (g *governor) spend(override, dry bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	left, what := g.leftLocked()
-	if left <= 0 && !override {
+	if left <= 0 && !override && !g.probeLocked(what) {
 		return &QuotaError{Need: 1, Left: left, What: what}
 	}
 	h := hourOf(g.now())
-	if h != g.hour {
-		g.hour = h
-	}
 	g.hours[h]++
-	g.unkept++
+	g.unkept[h]++
+	g.real = g.real || !dry
 	if g.max > 0 {
 		g.used++
 	}
 	return nil
 }
 
+// probeLocked reports whether a call may be made to learn how the org's
+// allocation stands, and notes that it was.
+func (g *governor) probeLocked(what string) bool {
+	now := g.now()
+	if what != whatReserve || now.Sub(g.at) < probeEvery || now.Sub(g.probed) < probeEvery {
+		return false
+	}
+	g.probed = now
+	return true
+}
+
+// What limits routine work.
+const (
+	whatBudget  = "budget"
+	whatReserve = "reserve"
+)
+
 // leftLocked returns how many calls routine work may still make, and what
 // limits it. Without any limit known it is a large number.
 func (g *governor) leftLocked() (int, string) {
-	left, what := 1<<30, "budget"
+	left, what := 1<<30, whatBudget
 	if g.budget.CallsPerDay > 0 {
 		left = g.budget.CallsPerDay - g.oursLocked()
 	}
 	if g.max > 0 {
 		if org := g.max - g.reserveLocked() - g.used; org < left {
-			left, what = org, "reserve"
+			left, what = org, whatReserve
 		}
 	}
 	return left, what
@@ -170,44 +207,55 @@ func (g *governor) allow(need int, override bool) error {
 }
 
 // keep hands the calls that the journal lacks to put, and forgets old hours.
-func (g *governor) keep(put func(hour, calls, oldest int64) error) error {
-	g.mu.Lock()
-	n, h := g.unkept, g.hour
-	g.unkept = 0
+// Those of dry runs alone, which shall write nothing, wait until others come
+// or the engine stops.
+func (g *governor) keep(all bool, put func(hour, calls, oldest int64) error) error {
 	oldest := hourOf(g.now()) - 25
-	maps.DeleteFunc(g.hours, func(h, _ int64) bool { return h < oldest })
-	g.mu.Unlock()
-	if n == 0 {
+	g.mu.Lock()
+	if len(g.unkept) == 0 || !g.real && !all {
+		g.mu.Unlock()
 		return nil
 	}
-	if err := put(h, n, oldest); err != nil {
-		g.mu.Lock()
-		g.unkept += n
-		g.mu.Unlock()
-		return fmt.Errorf("keep the count of calls: %w", err)
+	unkept := g.unkept
+	g.unkept, g.real = map[int64]int64{}, false
+	maps.DeleteFunc(g.hours, func(h, _ int64) bool { return h < oldest })
+	g.mu.Unlock()
+	for h, n := range unkept {
+		if err := put(h, n, oldest); err != nil {
+			g.mu.Lock()
+			for h, n := range unkept {
+				g.unkept[h] += n
+			}
+			g.real = true
+			g.mu.Unlock()
+			return fmt.Errorf("keep the count of calls: %w", err)
+		}
+		delete(unkept, h)
 	}
 	return nil
 }
 
-// runKey is under which a context carries the number of its run, so that each
+// runKey is under which a context carries its run, so that each
 // Salesforce call is counted to the run that makes it.
 type runKey struct{}
 
 // meter is asked before each Salesforce call.
 func (e *Engine) meter(ctx context.Context, _ string) error {
-	run := e.runOf(ctx)
-	if err := e.quota.spend(run != nil && run.Override); err != nil {
+	run, ok := ctx.Value(runKey{}).(*running)
+	if !ok {
+		return e.quota.spend(false, false)
+	}
+	if err := e.quota.spend(run.overrides(), run.DryRun); err != nil {
 		return err
 	}
-	if run != nil {
-		run.update(func(r *Run) { r.SalesforceCalls++ })
-	}
+	run.count(func(c *Counts) { c.SalesforceCalls++ })
 	return nil
 }
 
-func (e *Engine) runOf(ctx context.Context) *running {
-	r, _ := ctx.Value(runKey{}).(*running)
-	return r
+func (r *running) overrides() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Override
 }
 
 // watcher tells governor and metrics what the client sees.

@@ -18,15 +18,18 @@ import (
 // from anybody, with the destructive ones only noted; then the guard; then
 // those who leave, which frees seats and addresses; then those who join.
 type pass struct {
-	e    *Engine
-	cfg  *Config
-	run  *running
-	ids  []string // whom to look at; nil means everyone unsettled
-	diff DiffPolicy
+	e        *Engine
+	cfg      *Config
+	run      *running
+	ids      []string // whom to look at, sorted; nil means everyone unsettled
+	everyone bool     // the pass began as one of everyone
+	closed   bool     // nobody may join
+	nobody   bool     // nobody is enrolled
+	diff     DiffPolicy
 
 	fields  []string                 // Salesforce fields that are not visible
 	held    map[string]store.HeldRow // what is held, by key
-	enroll  map[string]bool          // whom an administrator asked for
+	enroll  map[string]string        // whom an administrator asked for, with who asked
 	retries map[string]store.PendingRow
 	waiting map[string]bool   // who waits for a seat
 	open    map[openItem]bool // open attention items
@@ -34,6 +37,9 @@ type pass struct {
 
 	leaving  []destructive
 	conflict []string        // changed under our hands: look again
+	taken    []*Action       // wanted what someone else may give up in this pass
+	last     bool            // what is taken now stays taken
+	lesser   []*Action       // what is left of changes that were refused for a part
 	joins    bool            // someone joins
 	noted    map[string]bool // users, and keys of their changes, that the guard must see
 	seats    *seatCount
@@ -53,11 +59,12 @@ const (
 	partLeave = "leave"
 	partEmail = "email"
 	chunk     = 500 // changes a transaction
+	rounds    = 3   // how often those are looked at again who change meanwhile
 )
 
 // reconcile brings the directory to what mirror and rules say.
-func (e *Engine) reconcile(ctx context.Context, run *running, ids []string, force bool) error {
-	p, err := e.newPass(ctx, run, ids, force)
+func (e *Engine) reconcile(ctx context.Context, run *running, ids []string) error {
+	p, err := e.newPass(ctx, run, ids)
 	if err != nil {
 		return fmt.Errorf("prepare: %w", err)
 	}
@@ -65,7 +72,7 @@ func (e *Engine) reconcile(ctx context.Context, run *running, ids []string, forc
 		if err := p.once(ctx); err != nil {
 			return err
 		}
-		if len(p.conflict) == 0 || round == 3 {
+		if len(p.conflict) == 0 || round == rounds {
 			break
 		}
 		slices.Sort(p.conflict)
@@ -79,42 +86,57 @@ func (p *pass) once(ctx context.Context) error {
 	if err := p.refuseRefreshed(ctx); err != nil {
 		return err
 	}
-	enrolled, err := p.e.enrolled(ctx)
-	if err != nil {
-		return err
-	}
-	direct := enrolled == 0 // nobody can leave: join at once
+	// Where nobody can leave, people join at once.
+	direct := p.nobody && len(p.waiting) == 0
 	if direct && !p.run.DryRun && p.e.get(statePolicy) == "" {
 		// The rules by which the first people join. Noted before they do, or a
 		// first sync that is interrupted would look like changed rules.
-		if err := p.e.remember(ctx, statePolicy, fmt.Sprint(p.cfg.policyMark())); err != nil {
+		if err := p.e.remember(ctx, statePolicy, p.cfg.policyText()); err != nil {
 			return err
 		}
 	}
 	if err := p.leaveQueue(ctx); err != nil {
 		return err
 	}
-	err = p.each(ctx, func(page []Action) error { return p.safePart(ctx, page, direct) })
+	err := p.each(ctx, func(page []Action) error { return p.safePart(ctx, page, direct) })
 	if err != nil {
 		return err
 	}
-	if err := p.destructivePart(ctx, enrolled); err != nil {
+	if err := p.destructivePart(ctx); err != nil {
 		return err
 	}
-	freed := len(p.leaving) > 0 && len(p.waiting) > 0
-	if direct || !p.joins && !freed {
-		return nil
+	if err := p.settleTaken(ctx); err != nil {
+		return err
 	}
-	return p.joinPart(ctx)
-}
-
-// joinPart gives seats: first to those who waited, in the order they came.
-func (p *pass) joinPart(ctx context.Context) error {
 	if !p.run.DryRun {
 		if err := p.countSeats(ctx); err != nil { // some left just now
 			return err
 		}
 	}
+	if direct || p.closed || !p.joins && (len(p.waiting) == 0 || !p.seats.any(p.diff.Seats)) {
+		return nil
+	}
+	if err := p.joinPart(ctx); err != nil {
+		return err
+	}
+	return p.settleTaken(ctx)
+}
+
+// settleTaken tries once more, all at once, those who wanted what was still
+// someone else's: that may be someone who gave it up later in the pass.
+func (p *pass) settleTaken(ctx context.Context) error {
+	again := p.taken
+	if p.taken = nil; len(again) == 0 {
+		return nil
+	}
+	p.last = true
+	err := p.carryOut(ctx, again)
+	p.last = false
+	return err
+}
+
+// joinPart gives seats: first to those who waited, in the order they came.
+func (p *pass) joinPart(ctx context.Context) error {
 	if len(p.waiting) > 0 {
 		free := p.seats.any(p.diff.Seats)
 		rows, err := p.e.journal.Pending(ctx, store.PendingNoSeat, 0, 0)
@@ -123,7 +145,7 @@ func (p *pass) joinPart(ctx context.Context) error {
 		}
 		var queue []string
 		for _, r := range rows {
-			if p.ids == nil || free || slices.Contains(p.ids, r.SalesforceID) {
+			if free || p.looks(r.SalesforceID) {
 				queue = append(queue, r.SalesforceID)
 			}
 		}
@@ -150,8 +172,7 @@ func (p *pass) joinPart(ctx context.Context) error {
 
 // each calls fn with the actions of everyone concerned, a page at a time.
 func (p *pass) each(ctx context.Context, fn func([]Action) error) error {
-	do := func(rows []store.MirrorRow) error {
-		actions, err := p.compare(ctx, rows)
+	do := func(actions []Action, err error) error {
 		if err != nil {
 			return err
 		}
@@ -162,14 +183,7 @@ func (p *pass) each(ctx context.Context, fn func([]Action) error) error {
 	}
 	if p.ids != nil {
 		for part := range slices.Chunk(p.ids, chunk) {
-			actions, err := p.actions(ctx, part)
-			if err != nil {
-				return err
-			}
-			if err := p.run.wait(ctx); err != nil {
-				return err
-			}
-			if err := fn(actions); err != nil {
+			if err := do(p.actions(ctx, part)); err != nil {
 				return err
 			}
 		}
@@ -181,14 +195,14 @@ func (p *pass) each(ctx context.Context, fn func([]Action) error) error {
 			return err
 		}
 		if page = append(page, r); len(page) == chunk {
-			if err := do(page); err != nil {
+			if err := do(p.compare(ctx, page)); err != nil {
 				return err
 			}
 			page = page[:0]
 		}
 	}
 	if len(page) > 0 {
-		return do(page)
+		return do(p.compare(ctx, page))
 	}
 	return nil
 }
@@ -196,7 +210,7 @@ func (p *pass) each(ctx context.Context, fn func([]Action) error) error {
 // rows yields the mirror's rows that are not settled, and in a dry run what
 // Salesforce said in it in their place.
 func (p *pass) rows(ctx context.Context) iter.Seq2[store.MirrorRow, error] {
-	stored := p.e.mirror.Unsettled(ctx, p.diff.Policy, p.force && p.run.Kind == KindFull && p.run.Trigger == "verify")
+	stored := p.e.mirror.Unsettled(ctx, p.diff.Policy, false)
 	if p.run.overlay == nil {
 		return stored
 	}
@@ -223,9 +237,7 @@ func (p *pass) compare(ctx context.Context, rows []store.MirrorRow) ([]Action, e
 	}
 	desired := func(yield func(Desired, error) bool) {
 		for i := range rows {
-			d := p.cfg.judge(&rows[i], p.fields)
-			d.Enroll = d.Leave == dialer.ReasonNone && (d.Enroll || p.enroll[d.SalesforceID])
-			if !yield(d, nil) {
+			if !yield(p.desired(&rows[i]), nil) {
 				return
 			}
 		}
@@ -242,6 +254,15 @@ func (p *pass) compare(ctx context.Context, rows []store.MirrorRow) ([]Action, e
 		out = append(out, a)
 	}
 	return out, nil
+}
+
+// desired judges a row, with what an administrator asked for.
+func (p *pass) desired(r *store.MirrorRow) Desired {
+	d := p.cfg.judge(r, p.fields)
+	if _, asked := p.enroll[r.ID]; asked && d.Leave == dialer.ReasonNone && !d.Blind {
+		d.Enroll = true
+	}
+	return d
 }
 
 func runID(id int64) string { return strconv.FormatInt(id, 10) }

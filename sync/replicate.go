@@ -38,6 +38,7 @@ func (e *Engine) newReader(ctx context.Context, run *running, crmc *crm.Client) 
 	}
 	r := &reader{e: e, run: run, fields: fields, marks: map[string]store.MirrorMark{}, now: e.now()}
 	r.hidden = topNames(fields.Missing)
+	run.hidden = r.hidden
 	if !run.DryRun {
 		if err := e.noteHidden(ctx, r.hidden); err != nil {
 			return nil, err
@@ -77,6 +78,8 @@ func (r *reader) readFrozen(ctx context.Context, crmc *crm.Client) error {
 // says that they come from a full snapshot. more is stored in the same
 // transaction.
 func (r *reader) page(ctx context.Context, users []crm.User, listed bool, more map[string]string) error {
+	r.e.mirrors.Lock()
+	defer r.e.mirrors.Unlock()
 	r.ids = r.ids[:0]
 	for i := range users {
 		r.ids = append(r.ids, users[i].ID)
@@ -102,7 +105,8 @@ func (r *reader) page(ctx context.Context, users []crm.User, listed bool, more m
 			r.seen.set(m.Seq)
 			continue
 		}
-		if known && !listed && m.Modstamp > store.Micros(u.SystemModstamp) && m.Visible {
+		if known && m.Modstamp > store.Micros(u.SystemModstamp) && m.Visible {
+			r.seen.set(m.Seq)
 			continue // an older state, overtaken meanwhile
 		}
 		row, err := rowOf(u, frozen, hash, r.now)
@@ -224,8 +228,14 @@ func (r *reader) byID(ctx context.Context, crmc *crm.Client, ids []string) error
 			return err
 		}
 	}
+	if r.run.Kind == KindUser { // someone asked for these
+		r.run.count(func(c *Counts) { c.Failed += len(lost) })
+	}
 	return r.noteLost(ctx, lost)
 }
+
+// detailInvisible is what an item says of someone who cannot be read any more.
+const detailInvisible = "Salesforce no longer shows this user to the integration user, and nothing was changed: check View All Users"
 
 // noteLost opens an item for each enrolled user who cannot be read any more.
 func (r *reader) noteLost(ctx context.Context, lost []string) error {
@@ -238,7 +248,7 @@ func (r *reader) noteLost(ctx context.Context, lost []string) error {
 		for _, id := range enrolled {
 			items = append(items, store.AttentionRow{
 				Kind: AttentionInvisible, Subject: id, Since: store.Micros(r.now),
-				Detail: "Salesforce no longer shows this user to the integration user, and nothing was changed: check View All Users",
+				Detail: detailInvisible,
 			})
 		}
 		n, err := r.e.journal.OpenAttention(ctx, items)
@@ -273,24 +283,34 @@ func (r *reader) flips(ctx context.Context) error {
 	}
 	slices.Sort(ids)
 	for part := range slices.Chunk(ids, chunk) {
-		rows, err := r.e.mirror.Rows(ctx, part)
-		if err != nil {
+		if err := r.flip(ctx, part); err != nil {
 			return err
 		}
-		for i := range rows {
-			var u crm.User
-			if err := json.Unmarshal(rows[i].Doc, &u); err != nil {
-				return fmt.Errorf("read the mirror's copy: %w", err)
-			}
-			rows[i].Frozen = r.frozen[rows[i].ID]
-			rows[i].Hash = hashUser(&u, rows[i].Frozen)
-		}
-		if err := r.write(ctx, rows, nil); err != nil {
-			return err
-		}
-		r.run.update(func(run *Run) { run.Mirrored += len(rows) })
 	}
 	return nil
+}
+
+func (r *reader) flip(ctx context.Context, ids []string) error {
+	r.e.mirrors.Lock()
+	defer r.e.mirrors.Unlock()
+	rows, err := r.e.mirror.Rows(ctx, ids)
+	if err != nil {
+		return err
+	}
+	if o := r.run.overlay; o != nil {
+		rows = o.replace(rows, ids)
+	}
+	rows = slices.DeleteFunc(rows, func(m store.MirrorRow) bool { return m.Frozen == r.frozen[m.ID] })
+	for i := range rows {
+		var u crm.User
+		if err := json.Unmarshal(rows[i].Doc, &u); err != nil {
+			return fmt.Errorf("read the mirror's copy: %w", err)
+		}
+		rows[i].Frozen = r.frozen[rows[i].ID]
+		rows[i].Hash = hashUser(&u, rows[i].Frozen)
+	}
+	r.run.update(func(run *Run) { run.Mirrored += len(rows) })
+	return r.write(ctx, rows, nil)
 }
 
 // bitmap is a set of small numbers.

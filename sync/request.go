@@ -22,7 +22,7 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 	if err := e.ready(q.DryRun); err != nil {
 		return Run{}, false, err
 	}
-	r := Run{Kind: q.Kind, Trigger: "request", DryRun: q.DryRun, Override: q.Override, Reason: q.Reason, Actor: q.Actor}
+	r := Run{Kind: q.Kind, Trigger: triggerRequest, DryRun: q.DryRun, Override: q.Override, Reason: q.Reason, Actor: q.Actor}
 	need := 3
 	switch q.Kind {
 	case KindUser:
@@ -30,11 +30,7 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 			return Run{}, false, err
 		}
 	case KindFull:
-		cost, err := e.Preview(ctx, KindFull)
-		if err != nil {
-			return Run{}, false, err
-		}
-		need = cost.Calls
+		need = e.fullCalls()
 	case KindChanges:
 	default:
 		return Run{}, false, fmt.Errorf("unknown kind of run %q", q.Kind)
@@ -42,16 +38,20 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 	if err := e.quota.allow(need, q.Override); err != nil {
 		return Run{}, false, err
 	}
+	begin := e.beginLocked
 	if q.Kind == KindUser {
-		return e.requestUser(ctx, r)
+		begin = e.besideLocked
 	}
 	e.mu.Lock()
-	begun, joined := e.beginLocked(r, time.Time{})
-	begun.force = true
+	if e.base == nil {
+		e.mu.Unlock()
+		return Run{}, false, errStandby()
+	}
+	begun, joined := begin(r)
 	e.mu.Unlock()
 	if err := e.enter(ctx, begun); err != nil {
 		if !joined {
-			begun.cancelNow(err)
+			begun.stop(errCancelled)
 		}
 		return Run{}, false, err
 	}
@@ -59,47 +59,24 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 	return v, joined, nil
 }
 
-// cancelNow makes a run that has not begun end as soon as it would.
-func (r *running) cancelNow(error) {
-	r.update(func(run *Run) { run.Error = errCancelled.Error() })
-}
-
-// requestUser runs at once, beside whatever else runs: support does not wait.
-func (e *Engine) requestUser(ctx context.Context, r Run) (Run, bool, error) {
-	e.mu.Lock()
-	for _, o := range e.others {
-		v, _ := o.view()
-		if v.Outcome == Running && v.Kind == KindUser && !v.DryRun && !r.DryRun && slices.Equal(v.Users, r.Users) {
-			e.mu.Unlock()
-			if err := e.enter(ctx, o); err != nil {
-				return Run{}, false, err
-			}
-			v, _ = o.view()
-			return v, true, nil
+// besideLocked begins a run at once, beside whatever else runs: support does
+// not wait.
+func (e *Engine) besideLocked(r Run) (run *running, joined bool) {
+	for _, other := range e.side {
+		if other.join(r) {
+			return other, true
 		}
 	}
-	r.Org, r.Outcome, r.Stage, r.Started = e.name, Running, "queued", e.now()
-	run := newRunning(r, func(error) {})
-	run.force = true
-	e.lastDry--
-	key := e.lastDry // a place in others until it has a number
-	e.others[key] = run
-	e.mu.Unlock()
-	if err := e.enter(ctx, run); err != nil {
+	run = e.newRunLocked(r)
+	e.side = append(e.side, run)
+	ctx := e.base
+	e.wg.Go(func() {
+		e.execute(ctx, run)
 		e.mu.Lock()
-		delete(e.others, key)
-		e.mu.Unlock()
-		run.update(func(r *Run) { r.Outcome = Failed })
-		return Run{}, false, err
-	}
-	go func() { // bounded by the timeouts of its calls; Run's end is waited for by finish
-		e.execute(context.WithoutCancel(ctx), run)
-		e.mu.Lock()
-		delete(e.others, key)
-		e.mu.Unlock()
-	}()
-	v, _ := run.view()
-	return v, false, nil
+		defer e.mu.Unlock()
+		e.side = slices.DeleteFunc(e.side, func(o *running) bool { return o == run })
+	})
+	return run, false
 }
 
 // ready refuses what cannot be done now.
@@ -107,7 +84,7 @@ func (e *Engine) ready(dry bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case !e.leader:
+	case e.base == nil:
 		return errStandby()
 	case e.state[statePaused] != "" && !dry:
 		return &hinted{ErrPaused, "resume with 'rosterctl resume'"}
@@ -158,15 +135,16 @@ func (e *Engine) mirrored(ctx context.Context, ref string) ([]store.MirrorRow, e
 	return e.mirror.ByKey(ctx, true, key)
 }
 
-// Preview says what a run would cost.
+// Preview says what a run would cost. It asks nobody but memory and one row of
+// the mirror.
 func (e *Engine) Preview(ctx context.Context, kind Kind) (Cost, error) {
-	all, listed, err := e.mirror.Count(ctx)
+	all, _, err := e.mirror.Count(ctx)
 	if err != nil {
 		return Cost{}, err
 	}
-	c := Cost{Kind: kind, Users: listed, Calls: 3, OrgLeft: -1}
+	c := Cost{Kind: kind, Users: e.lastListed(), Calls: 3, OrgLeft: -1}
 	if kind == KindFull {
-		c.Calls = e.crm().SnapshotCalls(max(listed, e.lastListed())) + 3
+		c.Calls = e.fullCalls()
 		if all == 0 {
 			c.Users = -1
 		}
@@ -181,31 +159,35 @@ func (e *Engine) Preview(ctx context.Context, kind Kind) (Cost, error) {
 	e.mu.Lock()
 	current := e.current
 	e.mu.Unlock()
-	if current != nil {
-		if v, _ := current.view(); v.Kind == kind {
-			c.Running = v.ID
-		}
+	if current != nil && !current.DryRun && !current.local && current.Kind == kind {
+		c.Running = current.number()
 	}
 	return c, nil
 }
 
 // find returns a run that has not ended, or a dry run, or nil.
 func (e *Engine) find(id int64) *running {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	list := append([]*running{e.current}, e.queue...)
-	for _, r := range e.others {
-		list = append(list, r)
-	}
-	for _, r := range list {
-		if r == nil {
-			continue
-		}
-		if v, _ := r.view(); v.ID == id && id != 0 {
+	for _, r := range e.live(true) {
+		if id != 0 && r.number() == id {
 			return r
 		}
 	}
 	return nil
+}
+
+// live returns the runs that have not ended, and the dry runs that are
+// remembered.
+func (e *Engine) live(dry bool) []*running {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := slices.Concat(e.queue, e.side)
+	if e.current != nil {
+		list = append(list, e.current)
+	}
+	if dry {
+		list = append(list, e.dry...)
+	}
+	return list
 }
 
 // RunByID returns a run, with what it holds if that still waits.
@@ -288,45 +270,47 @@ func (e *Engine) Watch(ctx context.Context, id int64) iter.Seq2[Run, error] {
 }
 
 // Cancel ends a run after the step that it is at.
-func (e *Engine) Cancel(_ context.Context, id int64, _ dialer.Actor) error {
-	r := e.find(id)
-	if r == nil {
-		return e.gone(id)
+func (e *Engine) Cancel(ctx context.Context, id int64, _ dialer.Actor) error {
+	r, err := e.under(ctx, id)
+	if err != nil {
+		return err
 	}
-	r.mu.Lock()
-	cancel := r.cancel
-	r.mu.Unlock()
-	if v, _ := r.view(); v.Stage == "queued" {
-		r.cancelNow(errCancelled)
-	}
-	cancel(errCancelled)
+	r.stop(errCancelled)
 	return nil
 }
 
-func (e *Engine) gone(id int64) error {
-	if _, ok, err := e.journal.Run(context.Background(), id); err != nil || ok {
-		if err != nil {
-			return err
+// under finds a run that has not ended.
+func (e *Engine) under(ctx context.Context, id int64) (*running, error) {
+	if r := e.find(id); r != nil {
+		if v, _ := r.view(); v.Outcome == Running {
+			return r, nil
 		}
-		return ErrRunEnded
+		return nil, ErrRunEnded
 	}
-	return ErrNoRun
+	_, ok, err := e.journal.Run(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, ErrNoRun
+	}
+	return nil, ErrRunEnded
 }
 
 // PauseRun makes a run wait at its next step.
-func (e *Engine) PauseRun(_ context.Context, id int64, _ dialer.Actor) error {
-	return e.pauseRun(id, true)
+func (e *Engine) PauseRun(ctx context.Context, id int64, _ dialer.Actor) error {
+	return e.pauseRun(ctx, id, true)
 }
 
 // ResumeRun lets a paused run go on.
-func (e *Engine) ResumeRun(_ context.Context, id int64, _ dialer.Actor) error {
-	return e.pauseRun(id, false)
+func (e *Engine) ResumeRun(ctx context.Context, id int64, _ dialer.Actor) error {
+	return e.pauseRun(ctx, id, false)
 }
 
-func (e *Engine) pauseRun(id int64, on bool) error {
-	r := e.find(id)
-	if r == nil {
-		return e.gone(id)
+func (e *Engine) pauseRun(ctx context.Context, id int64, on bool) error {
+	r, err := e.under(ctx, id)
+	if err != nil {
+		return err
 	}
 	r.pause(on)
 	return nil
@@ -362,30 +346,15 @@ func (e *Engine) Approve(ctx context.Context, id int64, a dialer.Actor, reason s
 		return Run{}, err
 	}
 	e.log.Info("held changes approved", "run", id, "user", a.Name)
-	return e.runLocal(ctx, Run{Kind: KindChanges, Trigger: "approval", Reason: reason, Actor: a})
-}
-
-// runLocal begins a run that reads nothing from Salesforce.
-func (e *Engine) runLocal(ctx context.Context, r Run) (Run, error) {
 	e.mu.Lock()
-	run, _ := e.beginOwnLocked(r)
+	begun := e.beginLocalLocked(Run{Kind: KindChanges, Trigger: triggerApproval, Reason: reason, Actor: a})
 	e.mu.Unlock()
-	if err := e.enter(ctx, run); err != nil {
-		run.cancelNow(err)
+	if err := e.enter(ctx, begun); err != nil {
+		begun.stop(errCancelled)
 		return Run{}, err
 	}
-	v, _ := run.view()
+	v, _ := begun.view()
 	return v, nil
-}
-
-// beginOwnLocked queues a run of its own, whatever else runs.
-func (e *Engine) beginOwnLocked(r Run) (*running, bool) {
-	r.Org, r.Outcome, r.Stage, r.Started = e.name, Running, "queued", e.now()
-	run := newRunning(r, func(error) {})
-	run.local = true
-	e.queue = append([]*running{run}, e.queue...)
-	e.kickLocked()
-	return run, false
 }
 
 // Pause stops all of the org's syncing, until Resume. What is under way waits
@@ -394,7 +363,9 @@ func (e *Engine) Pause(ctx context.Context, a dialer.Actor, reason string) error
 	if err := e.remember(ctx, statePaused, encode(pauseNote{By: a.Name, Reason: reason, At: e.now()})); err != nil {
 		return err
 	}
-	e.each(func(r *running) { r.pause(true) })
+	for _, r := range e.live(false) {
+		r.pause(!r.DryRun)
+	}
 	e.log.Warn("syncing paused", "user", a.Name, "reason", reason)
 	return nil
 }
@@ -404,24 +375,12 @@ func (e *Engine) Resume(ctx context.Context, a dialer.Actor) error {
 	if err := e.remember(ctx, statePaused, ""); err != nil {
 		return err
 	}
-	e.each(func(r *running) { r.pause(false) })
+	for _, r := range e.live(false) {
+		r.pause(false)
+	}
 	e.mu.Lock()
 	e.kickLocked()
 	e.mu.Unlock()
 	e.log.Info("syncing resumed", "user", a.Name)
 	return nil
-}
-
-func (e *Engine) each(fn func(*running)) {
-	e.mu.Lock()
-	list := append([]*running{e.current}, e.queue...)
-	for _, r := range e.others {
-		list = append(list, r)
-	}
-	e.mu.Unlock()
-	for _, r := range list {
-		if r != nil {
-			fn(r)
-		}
-	}
 }

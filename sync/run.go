@@ -30,12 +30,27 @@ const (
 	Cancelled       RunOutcome = "cancelled"
 )
 
+// The stages of a run, and what begins one.
+const (
+	stageQueued    = "queued"
+	stageReplicate = "replicate"
+	stageReconcile = "reconcile"
+	stageDone      = "done"
+
+	triggerStart    = "start"
+	triggerSchedule = "schedule"
+	triggerPoll     = "poll"
+	triggerRequest  = "request"
+	triggerPolicy   = "policy"
+	triggerApproval = "approval"
+)
+
 // Run is one pass, as the journal keeps it. Counts are of users.
 type Run struct {
 	ID       int64        `json:"id"` // negative for dry runs, which are kept in memory only
 	Org      string       `json:"org"`
 	Kind     Kind         `json:"kind"`
-	Trigger  string       `json:"trigger"` // schedule, poll, start, request, approval, retry
+	Trigger  string       `json:"trigger"` // start, schedule, poll, policy, request or approval
 	DryRun   bool         `json:"dry_run,omitempty"`
 	Override bool         `json:"override,omitempty"` // may cross the quota budget
 	Reason   string       `json:"reason,omitempty"`
@@ -43,7 +58,7 @@ type Run struct {
 	Users    []string     `json:"users,omitempty"` // Salesforce ids, for KindUser
 
 	Outcome  RunOutcome `json:"outcome"`
-	Stage    string     `json:"stage,omitempty"` // replicate, reconcile, done
+	Stage    string     `json:"stage,omitempty"` // queued, replicate, reconcile or done
 	Paused   bool       `json:"paused,omitempty"`
 	Error    string     `json:"error,omitempty"`
 	Hint     string     `json:"hint,omitempty"`
@@ -53,6 +68,8 @@ type Run struct {
 
 	Counts
 	Progress Progress `json:"progress"`
+
+	SkippedBy map[string]int `json:"skipped_by,omitempty"` // Skipped, by reason; known at the end
 
 	HeldFingerprint string        `json:"held_fingerprint,omitempty"`
 	HeldWhy         string        `json:"held_why,omitempty"` // which limit, or a changed scope

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -12,29 +13,120 @@ import (
 	"github.com/rosterd/rosterd/store"
 )
 
-// running is a run while it runs. The embedded Run is written under mu; the
-// goroutine of the run may read it freely.
+// running is a run while it runs. What others than the goroutine of the run
+// may write, of the embedded Run its number and whether it is paused, is read
+// by view, number and forced; the rest that goroutine may read freely.
 type running struct {
-	mu sync.Mutex // guards Run, changed and resume
-	Run
+	entering sync.Mutex // held while the run gets its number or its end
 
-	cancel      context.CancelCauseFunc
-	changed     chan struct{} // closed and replaced at each change
-	resume      chan struct{} // not nil while paused; closed to go on
+	mu sync.Mutex // guards Run and what follows
+	Run
+	cancel  context.CancelCauseFunc
+	changed chan struct{} // closed and replaced at each change
+	resume  chan struct{} // not nil while paused; closed to go on
+	force   bool          // a person asked: try again at once what failed
+	again   bool          // someone joined: read once more what changed
+	closed  bool          // nobody can join any more
+	stopped error         // why it shall end
+	due     time.Time     // the scheduled time that it serves
+
 	ended       chan struct{}
 	empty       bool     // a dry run against an empty directory
 	overlay     *overlay // in a dry run, what Salesforce said
+	hidden      []string // in a dry run, what cannot be read
+	partial     bool     // not everyone could be read
+	skips       map[string]int
 	bookkeeping error
-	due         time.Time // the scheduled time that it serves
-	force       bool      // a person asked: try again at once what failed
-	local       bool      // reads nothing from Salesforce, and looks at everyone unsettled
+	local       bool // reads nothing from Salesforce, and looks at everyone unsettled
 }
 
 // plannedMost is how many changes a dry run lists.
 const plannedMost = 500
 
-func newRunning(r Run, cancel context.CancelCauseFunc) *running {
-	return &running{Run: r, cancel: cancel, changed: make(chan struct{}), ended: make(chan struct{})}
+func newRunning(r Run) *running {
+	return &running{
+		Run: r, cancel: func(error) {}, changed: make(chan struct{}), ended: make(chan struct{}), skips: map[string]int{},
+	}
+}
+
+func (r *running) number() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ID
+}
+
+func (r *running) forced() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.force
+}
+
+// join has the run serve another request too, unless it is about to end or
+// does something else. What it has read so far may be older than what the
+// joiner knows, so what changed is read once more before it ends.
+func (r *running) join(want Run) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closed || r.local || r.DryRun || want.DryRun || r.Outcome != Running:
+		return false
+	case r.Kind == KindUser:
+		if want.Kind != KindUser || !slices.Equal(r.Users, want.Users) {
+			return false
+		}
+	case r.Kind != want.Kind && (r.Kind != KindFull || want.Kind != KindChanges):
+		return false
+	}
+	r.again = r.again || r.Stage != stageQueued
+	r.force = r.force || want.Trigger == triggerRequest
+	r.Override = r.Override || want.Override
+	return true
+}
+
+// serve notes that the run does what is scheduled for a time.
+func (r *running) serve(due time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if due.After(r.due) {
+		r.due = due
+	}
+}
+
+// begin gives the run what ends it, which may have happened already.
+func (r *running) begin(cancel context.CancelCauseFunc) {
+	r.mu.Lock()
+	r.cancel = cancel
+	stopped := r.stopped
+	r.mu.Unlock()
+	if stopped != nil {
+		cancel(stopped)
+	}
+}
+
+// stop ends the run at its next step, or before its first.
+func (r *running) stop(cause error) {
+	r.mu.Lock()
+	r.stopped = cause
+	cancel := r.cancel
+	r.mu.Unlock()
+	cancel(cause)
+}
+
+// close keeps others from joining.
+func (r *running) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+}
+
+// more reports whether someone joined since the last time. If not, the run is
+// closed to joiners.
+func (r *running) more() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	again := r.again
+	r.again, r.closed = false, !again
+	return again
 }
 
 // update changes the run and wakes those who watch it.
@@ -48,7 +140,11 @@ func (r *running) update(fn func(*Run)) {
 
 func (r *running) count(fn func(*Counts)) { r.update(func(run *Run) { fn(&run.Counts) }) }
 
-func (r *running) skip(string) { r.count(func(c *Counts) { c.Skipped++ }) }
+// skip counts a user who is left alone on purpose.
+func (r *running) skip(reason string) {
+	r.skips[reason]++
+	r.count(func(c *Counts) { c.Skipped++ })
+}
 
 func (r *running) progress(n int) {
 	r.update(func(run *Run) {
@@ -78,7 +174,7 @@ func (r *running) view() (Run, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v := r.Run
-	v.Changes, v.Users = slices.Clone(v.Changes), slices.Clone(v.Users)
+	v.Changes, v.Users, v.SkippedBy = slices.Clone(v.Changes), slices.Clone(v.Users), maps.Clone(v.SkippedBy)
 	if v.Outcome == Running {
 		v.TookMS = time.Since(v.Started).Milliseconds()
 	}

@@ -22,7 +22,7 @@ const (
 	stateHidden    = "hidden_fields"   // Salesforce fields that vanished, in JSON
 	stateOrgID     = "org_id"          // pinned Salesforce org
 	stateSandbox   = "sandbox"         // whether it is one
-	stateFrozenBad = "frozen_unknown"  // UserLogin cannot be read
+	stateAgain     = "again"           // the kind of run that a stop cut short
 	stateSnapshot  = "snapshot_cursor" // how far a full sync got, in JSON
 )
 

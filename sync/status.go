@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,75 +17,112 @@ import (
 // Status says how the org stands, with reasons where something is wrong.
 func (e *Engine) Status(ctx context.Context) (Status, error) {
 	st := Status{Name: e.name, State: "ok"}
+	s := e.remembered()
 	e.mu.Lock()
-	s := make(state, len(e.state))
-	for k, v := range e.state {
-		s[k] = v
-	}
-	leader, loaded, current := e.leader, e.loaded, e.current
-	st.NextFull, st.NextPoll, st.LastError, st.LastErrorAt = e.nextFull, e.nextPoll, e.lastError, e.errorAt
+	leads, current, deferred, skew := e.base != nil, e.current, e.deferred, e.skew
+	troubles := e.troubledLocked()
+	st.NextFull, st.NextPoll = e.nextFull, e.nextPoll
 	e.mu.Unlock()
+	if !leads { // what the one in charge remembers
+		stored, err := e.journal.State(ctx)
+		if err != nil {
+			return st, err
+		}
+		s, st.NextFull, st.NextPoll = stored, time.Time{}, time.Time{}
+	}
 	st.Salesforce, st.LastFull, st.LastChange = s[stateOrgID], s.time(stateLastFull), s.time(stateLastPoll)
-	var err error
-	if st.Mirror, _, err = e.mirror.Count(ctx); err != nil {
+	if err := e.statusCounts(ctx, &st); err != nil {
 		return st, err
 	}
-	if st.Enrolled, err = e.enrolled(ctx); err != nil {
-		return st, err
-	}
-	if st.Held, err = e.journal.HeldCount(ctx); err != nil {
-		return st, err
-	}
-	if st.Attention, err = e.journal.AttentionCount(ctx); err != nil {
-		return st, err
-	}
-	if st.Waiting, _, err = e.journal.PendingCount(ctx, store.PendingNoSeat); err != nil {
-		return st, err
-	}
-	overdue, err := e.dir.Count(ctx, dialer.Query{Status: dialer.StatusActive, DueBefore: e.now().Add(-10 * time.Second)})
-	if err != nil {
-		return st, err
-	}
-	st.Overdue = int(overdue)
 	st.Quota = e.quota.status()
 	st.Quota.PollEvery = e.quota.stretch(e.config().Poll).String()
 	if current != nil {
-		v, _ := current.view()
-		st.Running = v.ID
-		if v.ID != 0 {
+		if st.Running = current.number(); st.Running != 0 {
 			st.State = "running"
 		}
 	}
-	e.judgeState(&st, s, leader, loaded)
+	for _, t := range troubles {
+		st.LastError, st.LastErrorAt = t.text, t.at
+	}
+	if !leads {
+		st.State, st.Reasons = "standby", []string{"another instance is in charge"}
+		for _, t := range troubles {
+			st.Reasons = append(st.Reasons, t.text)
+		}
+		return st, nil
+	}
+	e.judgeState(&st, s, troubles, deferred, skew)
 	return st, nil
 }
 
-// judgeState gives the status its state and reasons, the worst last.
-func (e *Engine) judgeState(st *Status, s state, leader, loaded bool) {
-	say := func(state, reason string) { st.State, st.Reasons = state, append(st.Reasons, reason) }
-	if st.Held > 0 {
-		say("degraded", fmt.Sprintf("%d people have a change that waits for approval", st.Held))
+func (e *Engine) statusCounts(ctx context.Context, st *Status) (err error) {
+	if st.Mirror, _, err = e.mirror.Count(ctx); err != nil {
+		return err
 	}
-	if st.LastFull.IsZero() && loaded && leader {
-		say("degraded", "no full sync has completed yet")
+	if st.Enrolled, err = e.enrolledLately(ctx); err != nil {
+		return err
+	}
+	if st.Held, err = e.journal.HeldCount(ctx); err != nil {
+		return err
+	}
+	if st.Attention, err = e.journal.AttentionCount(ctx); err != nil {
+		return err
+	}
+	if st.Waiting, _, err = e.journal.PendingCount(ctx, store.PendingNoSeat); err != nil {
+		return err
+	}
+	overdue, err := e.dir.Count(ctx, dialer.Query{Status: dialer.StatusActive, Linked: true, DueBefore: e.now().Add(-overdueAfter)})
+	st.Overdue = int(overdue)
+	return err
+}
+
+// overdueAfter is how long after its time a deactivation is said to be late.
+const overdueAfter = 10 * time.Second
+
+// judgeState gives the status its state and reasons: paused before blocked,
+// which only a person ends, before degraded.
+func (e *Engine) judgeState(st *Status, s state, troubles []trouble, deferred string, skew time.Duration) {
+	say := func(reason string, args ...any) {
+		st.State, st.Reasons = "degraded", append(st.Reasons, fmt.Sprintf(reason, args...))
+	}
+	if st.Held > 0 {
+		say("people whose change waits for approval: %d", st.Held)
+	}
+	if st.LastFull.IsZero() {
+		say("no full sync has completed yet")
 	}
 	if st.Overdue > 0 {
-		say("degraded", fmt.Sprintf("%d people should have lost access by now", st.Overdue))
+		say("people who should have lost access by now: %d", st.Overdue)
 	}
-	if l := st.Quota.Level; l == levelExhausted {
-		say("degraded", "the API quota that routine work may use is spent")
+	if st.Quota.Level == levelExhausted {
+		say("the API quota that routine work may use is spent")
 	}
-	if st.LastError != "" {
-		say("degraded", st.LastError)
+	if deferred != "" {
+		say("%s", deferred)
 	}
-	if age := e.now().Sub(st.LastChange); !st.LastChange.IsZero() && age > max(5*e.quota.stretch(e.config().Poll), 15*time.Minute) && s[statePaused] == "" && leader {
-		say("degraded", "Salesforce was last read "+age.Round(time.Second).String()+" ago")
+	if skew != 0 {
+		say("this host's clock differs from Salesforce's by %s", skew)
+	}
+	late := max(5*e.quota.stretch(e.config().Poll), 15*time.Minute)
+	if age := e.now().Sub(st.LastChange); !st.LastChange.IsZero() && age > late && s[statePaused] == "" {
+		say("Salesforce was last read %s ago", age.Round(time.Second))
+	}
+	blocked := false
+	for _, t := range troubles {
+		say("%s", t.text)
+		if t.hint != "" {
+			st.Reasons[len(st.Reasons)-1] += " (" + t.hint + ")"
+		}
+		blocked = blocked || t.person
+	}
+	if blocked {
+		st.State = "blocked"
 	}
 	if s[statePaused] != "" {
-		say("paused", "syncing is paused")
-	}
-	if !leader {
-		say("standby", "another instance is in charge, or the database does not answer")
+		var by pauseNote
+		_ = json.Unmarshal([]byte(s[statePaused]), &by) // a note that cannot be read pauses all the same
+		st.State = "paused"
+		st.Reasons = append(st.Reasons, strings.TrimSpace("syncing is paused by "+by.By+": "+by.Reason))
 	}
 }
 
@@ -99,16 +137,17 @@ func (e *Engine) Quota(context.Context) (QuotaStatus, error) {
 func (e *Engine) publish(ctx context.Context) {
 	st, err := e.Status(ctx)
 	if err != nil {
-		e.blame(err)
+		e.trouble("status", err)
 		return
 	}
 	e.observer.StatusGauges(e.name, st.Mirror, st.Enrolled, st.Held, st.Attention, st.Waiting, st.Overdue)
 	e.observer.QuotaGauges(e.name, st.Quota.Used, st.Quota.Max, st.Quota.Ours, st.Quota.BudgetLeft)
 	licenses, err := e.dir.Licenses(ctx)
 	if err != nil {
-		e.blame(err)
+		e.trouble("status", err)
 		return
 	}
+	e.over("status")
 	for _, l := range licenses {
 		e.observer.Seats(e.name, l.Type, int(l.Purchased), int(l.Assigned))
 	}
@@ -163,100 +202,6 @@ func (e *Engine) ResolveAttention(ctx context.Context, id int64, a dialer.Actor)
 func noneIf(none bool) error {
 	if none {
 		return ErrNoAttention
-	}
-	return nil
-}
-
-// Add enrolls Salesforce users, named as the mirror knows them, each for
-// itself. Those in nobody's scope are refused with the reason.
-func (e *Engine) Add(ctx context.Context, refs []string, a dialer.Actor, reason string) ([]AddResult, error) {
-	if err := e.ready(false); err != nil {
-		return nil, err
-	}
-	out := make([]AddResult, len(refs))
-	var ids []string
-	for i, ref := range refs {
-		out[i] = AddResult{Ref: ref}
-		if err := e.mayAdd(ctx, ref, &out[i]); err != nil {
-			return nil, err
-		}
-		if out[i].Outcome == "" {
-			ids = append(ids, out[i].SalesforceID)
-		}
-	}
-	if len(ids) == 0 {
-		return out, nil
-	}
-	var rows []store.PendingRow
-	for _, id := range ids {
-		rows = append(rows, store.PendingRow{SalesforceID: id, Kind: store.PendingEnroll, Since: store.Micros(e.now()), Detail: a.Name})
-	}
-	if err := e.journal.PutPending(ctx, rows); err != nil {
-		return nil, err
-	}
-	run := newRunning(Run{Org: e.name, Kind: KindUser, Trigger: "request", Reason: reason, Actor: a, Users: ids, Outcome: Running, Started: e.now()}, func(error) {})
-	if err := e.enter(ctx, run); err != nil {
-		return nil, err
-	}
-	slices.Sort(ids)
-	err := e.reconcile(context.WithoutCancel(ctx), run, ids, true)
-	e.finish(context.WithoutCancel(ctx), run, err)
-	if err != nil {
-		return nil, err
-	}
-	return out, e.added(ctx, out)
-}
-
-// mayAdd looks up one user to add, and says why not.
-func (e *Engine) mayAdd(ctx context.Context, ref string, r *AddResult) error {
-	rows, err := e.mirrored(ctx, ref)
-	if err != nil {
-		return err
-	}
-	if len(rows) != 1 {
-		r.Outcome, r.Detail = "refused", "not one Salesforce user as last read; name them by the Salesforce id, or run 'rosterctl sync' first"
-		return nil
-	}
-	r.SalesforceID = rows[0].ID
-	switch d := e.config().judge(&rows[0], e.hiddenFields()); {
-	case d.Err != nil:
-		r.Outcome, r.Detail = "refused", d.Err.Error()
-	case d.Unknown:
-		r.Outcome, r.Detail = "refused", "Salesforce no longer shows this user"
-	case d.Leave != dialer.ReasonNone:
-		r.Outcome, r.Detail = "refused", "not in scope: "+strings.ReplaceAll(string(d.Leave), "_", " ")
-	}
-	return nil
-}
-
-// added tells for each user who was to be added what became of it.
-func (e *Engine) added(ctx context.Context, out []AddResult) error {
-	for i := range out {
-		r := &out[i]
-		if r.Outcome != "" {
-			continue
-		}
-		u, err := e.dir.User(ctx, r.SalesforceID)
-		switch {
-		case err == nil:
-			r.Outcome, r.UserID = "added", u.ID
-			if u.Status == dialer.StatusInactive && u.StatusReason == dialer.ReasonNoSeat {
-				r.Outcome = "no_seat"
-			}
-		case !errors.Is(err, dialer.ErrNotFound):
-			return err
-		default:
-			r.Outcome, r.Detail = "refused", "see the attention items"
-			pending, err := e.journal.PendingOf(ctx, []string{r.SalesforceID})
-			if err != nil {
-				return err
-			}
-			for _, p := range pending {
-				if p.Kind == store.PendingNoSeat {
-					r.Outcome, r.Detail = "no_seat", "no seat is left; they get one in turn"
-				}
-			}
-		}
 	}
 	return nil
 }

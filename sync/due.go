@@ -1,0 +1,139 @@
+package sync
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rosterd/rosterd/dialer"
+)
+
+// schedule begins the runs that are due.
+func (e *Engine) schedule() {
+	cfg, s, now := e.config(), e.remembered(), e.now()
+	trigger, due := dueFull(cfg, s, now)
+	wait := e.deferral(trigger)
+	every := e.quota.stretch(cfg.Poll)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.nextFull, e.deferred = cfg.Full.Next(now), wait
+	if trigger == triggerSchedule {
+		e.nextFull = due
+	}
+	e.nextPoll = later(earlier(s.time(stateLastPoll).Add(every), now.Add(every)), e.notBeforeLocked(KindChanges, now))
+	if full := e.fullLocked(); full != nil {
+		full.serve(due)
+		return
+	}
+	mark := cfg.policyText()
+	switch {
+	case trigger != "" && wait == "" && !now.Before(e.notBeforeLocked(KindFull, now)):
+		run, _ := e.beginLocked(Run{Kind: KindFull, Trigger: trigger, Actor: syncActor()})
+		run.serve(due)
+	case trigger == triggerStart: // there is nothing to go on from
+	case e.current != nil || len(e.queue) > 0:
+	case e.state[statePolicy] != mark && e.policySeen != mark && !now.Before(e.notBeforeLocked(kindLocal, now)):
+		e.policySeen = mark
+		e.beginLocalLocked(Run{Kind: KindChanges, Trigger: triggerPolicy, Actor: syncActor()})
+	case !now.Before(e.nextPoll):
+		e.beginLocked(Run{Kind: KindChanges, Trigger: triggerPoll, Actor: syncActor()})
+	}
+}
+
+// dueFull says whether a full sync is due, why, and since when.
+func dueFull(cfg *Config, s state, now time.Time) (trigger string, due time.Time) {
+	last := s.time(stateLastFull)
+	if last.IsZero() || s.watermark().Upper.IsZero() || s[stateAgain] == string(KindFull) {
+		return triggerStart, time.Time{}
+	}
+	served := s.time(stateFullDue)
+	if served.IsZero() {
+		served = last
+	}
+	if due = cfg.Full.Due(served, now); due.IsZero() {
+		return "", due
+	}
+	return triggerSchedule, due
+}
+
+// deferral says why the quota does not allow a full sync that is due, or "".
+// The last fifth of the budget is for changes, since that is how leavers are
+// found. Without any snapshot there are no changes to look for, so that the
+// first one may use it up.
+func (e *Engine) deferral(trigger string) string {
+	if trigger == "" {
+		return ""
+	}
+	q := e.quota.status()
+	if trigger == triggerSchedule && (q.Level == levelLeavers || q.Level == levelExhausted) {
+		return "a full sync is due and waits: most of the API quota is spent, and the rest is for changes"
+	}
+	if need := e.fullCalls(); e.quota.allow(need, false) != nil {
+		return fmt.Sprintf("a full sync is due and waits: it needs about %d API calls, and %d are left to routine work", need, q.BudgetLeft)
+	}
+	return ""
+}
+
+// fullCalls is about how many API calls a full sync takes.
+func (e *Engine) fullCalls() int { return e.crm().SnapshotCalls(e.lastListed()) + 3 }
+
+// fullLocked returns the full sync that runs or waits to, or nil.
+func (e *Engine) fullLocked() *running {
+	for _, r := range append([]*running{e.current}, e.queue...) {
+		if r != nil && r.Kind == KindFull && !r.DryRun {
+			return r
+		}
+	}
+	return nil
+}
+
+// notBeforeLocked is when a run of the kind may begin again after a failure.
+// A clock that was put back does not prolong that.
+func (e *Engine) notBeforeLocked(kind Kind, now time.Time) time.Time {
+	return earlier(e.notBefore[kind], now.Add(failMost))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func syncActor() dialer.Actor { return dialer.Actor{Kind: dialer.ActorSync, Name: "rosterd"} }
+
+// beginLocked queues a run, or returns the one that does the same already.
+func (e *Engine) beginLocked(r Run) (run *running, joined bool) {
+	for _, other := range append([]*running{e.current}, e.queue...) {
+		if other != nil && other.join(r) {
+			return other, true
+		}
+	}
+	run = e.newRunLocked(r)
+	e.queue = append(e.queue, run)
+	e.kickLocked()
+	return run, false
+}
+
+// beginLocalLocked queues a run of its own that reads nothing from Salesforce,
+// before whatever else waits.
+func (e *Engine) beginLocalLocked(r Run) *running {
+	run := e.newRunLocked(r)
+	run.local = true
+	e.queue = append([]*running{run}, e.queue...)
+	e.kickLocked()
+	return run
+}
+
+func (e *Engine) newRunLocked(r Run) *running {
+	r.Org, r.Outcome, r.Stage, r.Started = e.name, Running, stageQueued, e.now()
+	run := newRunning(r)
+	run.force = r.Trigger == triggerRequest
+	return run
+}
