@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
+	"math"
+	"slices"
+	"strconv"
 )
 
 // MirrorRow is the mirror's copy of one Salesforce user. Doc is the user as
@@ -57,27 +60,64 @@ func (r *MirrorRow) scan(rows *sql.Rows, more ...any) error {
 	return rows.Scan(append(to, more...)...)
 }
 
-// Marks looks up the marks of ids into have, which it clears first. Ids that
-// the mirror does not know are absent.
-func (m *Mirror) Marks(ctx context.Context, ids []string, have map[string]MirrorMark) error {
-	return m.db.Read(ctx, func(tx *Tx) error {
+// Marks looks up the marks of ids, in the order of ids, into have, which may be
+// reused. Of an id that the mirror does not know the Seq is 0.
+func (m *Mirror) Marks(ctx context.Context, ids []string, have []MirrorMark) ([]MirrorMark, error) {
+	have = slices.Grow(have[:0], len(ids))[:len(ids)]
+	err := m.db.Read(ctx, func(tx *Tx) error {
 		clear(have)
-		rows, err := tx.Query(ctx, `SELECT id, seq, hash, modstamp, is_frozen, listed, visible FROM crm_users
-			WHERE org_id = $1 AND `+tx.In("id", 2), m.org, Strings(ids))
-		if err != nil {
-			return fmt.Errorf("look up the mirror: %w", err)
-		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			var id string
-			var k MirrorMark
-			if err := rows.Scan(&id, &k.Seq, &k.Hash, &k.Modstamp, &k.Frozen, &k.Listed, &k.Visible); err != nil {
-				return fmt.Errorf("look up the mirror: %w", err)
+		if slices.IsSorted(ids) && len(ids) > 1 {
+			if whole, err := m.marksBetween(ctx, tx, ids, have); err != nil || whole {
+				return err
 			}
-			have[id] = k
+			clear(have)
 		}
-		return rows.Err()
+		place := make(map[string]int, len(ids))
+		for i, id := range ids {
+			place[id] = i
+		}
+		_, err := m.marks(ctx, tx, func(id string, k MirrorMark) { have[place[id]] = k },
+			`org_id = $1 AND `+tx.In("id", 2), m.org, Strings(ids))
+		return err
 	})
+	if err != nil {
+		return have, fmt.Errorf("look up the mirror: %w", err)
+	}
+	return have, nil
+}
+
+// marksBetween reads all marks from the first to the last of ids, which are
+// sorted: where Salesforce's order is ours, that is one short stretch of an
+// index. It reports false if too much else lies between.
+func (m *Mirror) marksBetween(ctx context.Context, tx *Tx, ids []string, have []MirrorMark) (bool, error) {
+	most, next := 2*len(ids), 0
+	n, err := m.marks(ctx, tx, func(id string, k MirrorMark) {
+		for next < len(ids) && ids[next] < id {
+			next++
+		}
+		for ; next < len(ids) && ids[next] == id; next++ {
+			have[next] = k
+		}
+	}, `org_id = $1 AND id >= $2 AND id <= $3 ORDER BY id LIMIT $4`, m.org, ids[0], ids[len(ids)-1], most)
+	return n < most, err
+}
+
+func (m *Mirror) marks(ctx context.Context, tx *Tx, each func(id string, k MirrorMark), where string, args ...any) (n int, err error) {
+	rows, err := tx.Query(ctx, `SELECT id, seq, hash, modstamp, is_frozen, listed, visible FROM crm_users WHERE `+where, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id string
+		var k MirrorMark
+		if err := rows.Scan(&id, &k.Seq, &k.Hash, &k.Modstamp, &k.Frozen, &k.Listed, &k.Visible); err != nil {
+			return n, err
+		}
+		n++
+		each(id, k)
+	}
+	return n, rows.Err()
 }
 
 // Put writes rows, and the numbers of new ones into their Seq. The settled
@@ -91,13 +131,14 @@ func (m *Mirror) Put(ctx context.Context, rows []MirrorRow) error {
 
 // PutTx is Put within a transaction.
 func (m *Mirror) PutTx(ctx context.Context, tx *Tx, rows []MirrorRow) error {
-	var next int64
-	if tx.Postgres() { // one writer of an org's numbers at a time
-		if _, err := tx.Exec(ctx, `SELECT id FROM orgs WHERE id = $1 FOR UPDATE`, m.org); err != nil {
-			return fmt.Errorf("lock the org: %w", err)
+	fresh := 0
+	for i := range rows {
+		if rows[i].Seq == 0 {
+			fresh++
 		}
 	}
-	if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(seq), 0) FROM crm_users WHERE org_id = $1`, m.org).Scan(&next); err != nil {
+	next, err := m.numbers(ctx, tx, fresh)
+	if err != nil {
 		return fmt.Errorf("number the mirror: %w", err)
 	}
 	for i := range rows {
@@ -110,7 +151,7 @@ func (m *Mirror) PutTx(ctx context.Context, tx *Tx, rows []MirrorRow) error {
 		"org_id", "id", "seq", "username_key", "email_key", "name", "is_active", "is_frozen", "listed", "visible",
 		"modstamp", "created", "read_at", "hash", "settled_policy", "doc",
 	}
-	_, err := tx.Merge(ctx, "crm_users", cols, []string{"org_id", "id"}, func(yield func([]any) bool) {
+	_, err = tx.Merge(ctx, "crm_users", cols, []string{"org_id", "id"}, func(yield func([]any) bool) {
 		row := make([]any, len(cols))
 		for i := range rows {
 			r := &rows[i]
@@ -128,11 +169,31 @@ func (m *Mirror) PutTx(ctx context.Context, tx *Tx, rows []MirrorRow) error {
 	return nil
 }
 
+// numbers sets n numbers aside for new rows, and returns the one before them.
+func (m *Mirror) numbers(ctx context.Context, tx *Tx, n int) (before int64, err error) {
+	if n == 0 {
+		return 0, nil
+	}
+	const name = "mirror_seq"
+	if _, err := tx.Exec(ctx, `INSERT INTO sync_state (org_id, name, value) VALUES ($1, $2, '0') ON CONFLICT (org_id, name) DO NOTHING`, m.org, name); err != nil {
+		return 0, err
+	}
+	var text string
+	if err := tx.QueryRow(ctx, `SELECT value FROM sync_state WHERE org_id = $1 AND name = $2`+tx.ForUpdate(), m.org, name).Scan(&text); err != nil {
+		return 0, err
+	}
+	if before, err = strconv.ParseInt(text, 10, 64); err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, `UPDATE sync_state SET value = $3 WHERE org_id = $1 AND name = $2`, m.org, name, strconv.FormatInt(before+int64(n), 10))
+	return before, err
+}
+
 // Rows yields the rows with these ids, in the order of their ids; ids that the
 // mirror does not know are left out.
 func (m *Mirror) Rows(ctx context.Context, ids []string) ([]MirrorRow, error) {
-	return m.query(ctx, func(tx *Tx) (string, []any) {
-		return `WHERE m.org_id = $1 AND ` + tx.In("m.id", 2) + ` ORDER BY m.id`, []any{m.org, Strings(ids)}
+	return m.query(ctx, func(tx *Tx) (string, []any, error) {
+		return `WHERE m.org_id = $1 AND ` + tx.In("m.id", 2) + ` ORDER BY m.id`, []any{m.org, Strings(ids)}, nil
 	})
 }
 
@@ -143,8 +204,8 @@ func (m *Mirror) ByKey(ctx context.Context, email bool, keys []string) ([]Mirror
 	if email {
 		col = "m.email_key"
 	}
-	return m.query(ctx, func(tx *Tx) (string, []any) {
-		return `WHERE m.org_id = $1 AND ` + tx.In(col, 2) + ` ORDER BY ` + col + `, m.id`, []any{m.org, Strings(keys)}
+	return m.query(ctx, func(tx *Tx) (string, []any, error) {
+		return `WHERE m.org_id = $1 AND ` + tx.In(col, 2) + ` ORDER BY ` + col + `, m.id`, []any{m.org, Strings(keys)}, nil
 	})
 }
 
@@ -153,48 +214,76 @@ func (m *Mirror) ByKey(ctx context.Context, email bool, keys []string) ([]Mirror
 const pageRows = 2000
 
 // Unsettled yields, by id, the rows that reconcile must look at under policy:
-// those whose content is not what the dialer user was last settled on, and
-// those without a dialer user that were not judged under this policy. With all
-// it yields every row.
+// those that were not found in order under it since their content changed, and
+// those whose dialer user was written by somebody else since. With all it
+// yields every row.
 func (m *Mirror) Unsettled(ctx context.Context, policy int64, all bool) iter.Seq2[MirrorRow, error] {
-	return m.paged(ctx, func(tx *Tx, after string) (string, []any) {
-		if all {
-			return `WHERE m.org_id = $1 AND m.id > $2 ORDER BY m.id LIMIT ` + fmt.Sprint(pageRows), []any{m.org, after}
-		}
-		return `LEFT JOIN dialer_users d ON d.org_id = m.org_id AND d.salesforce_id = m.id AND d.salesforce_id <> '' AND d.status <> 'deleted'
-			WHERE m.org_id = $1 AND m.id > $2 AND
-				CASE WHEN d.id IS NULL THEN m.settled_policy <> $3
-				ELSE d.settled_hash <> m.hash OR d.settled_policy <> $3 END
-			ORDER BY m.id LIMIT ` + fmt.Sprint(pageRows), []any{m.org, after, policy}
-	})
-}
-
-func (m *Mirror) paged(ctx context.Context, where func(tx *Tx, after string) (string, []any)) iter.Seq2[MirrorRow, error] {
 	return func(yield func(MirrorRow, error) bool) {
 		for after := ""; ; {
-			page, err := m.query(ctx, func(tx *Tx) (string, []any) { return where(tx, after) })
+			var ids []string
+			page, err := m.query(ctx, func(tx *Tx) (where string, args []any, err error) {
+				ids, err = m.unsettledIDs(ctx, tx, policy, all, after)
+				return `WHERE m.org_id = $1 AND ` + tx.In("m.id", 2) + ` ORDER BY m.id`, []any{m.org, Strings(ids)}, err
+			})
 			if err != nil {
 				yield(MirrorRow{}, err)
 				return
 			}
 			for _, r := range page {
-				after = r.ID
 				if !yield(r, nil) {
 					return
 				}
 			}
-			if len(page) < pageRows {
+			if len(ids) < pageRows {
 				return
 			}
+			after = ids[len(ids)-1]
 		}
 	}
 }
 
-func (m *Mirror) query(ctx context.Context, where func(tx *Tx) (string, []any)) ([]MirrorRow, error) {
+// unsettledIDs returns the next page of ids. Each query reads a stretch of an
+// index, in order; in the steady state there is nothing in any of them.
+func (m *Mirror) unsettledIDs(ctx context.Context, tx *Tx, policy int64, all bool, after string) (ids []string, err error) {
+	if all {
+		return m.idsTx(ctx, tx, nil, `SELECT id FROM crm_users WHERE org_id = $1 AND id > $2 ORDER BY id LIMIT $3`, m.org, after, pageRows)
+	}
+	for _, side := range []struct{ id, from string }{
+		{"id", "crm_users WHERE"},
+		{"salesforce_id", "dialer_users WHERE status <> 'deleted' AND salesforce_id <> '' AND"},
+	} {
+		for mark := int64(math.MinInt64); ; mark++ { // each that rows were settled under
+			var next sql.NullInt64
+			if err := tx.QueryRow(ctx, `SELECT MIN(settled_policy) FROM `+side.from+` org_id = $1 AND settled_policy >= $2`, m.org, mark).Scan(&next); err != nil {
+				return nil, err
+			}
+			if !next.Valid {
+				break
+			}
+			if mark = next.Int64; mark != policy {
+				if ids, err = m.idsTx(ctx, tx, ids, `SELECT `+side.id+` FROM `+side.from+` org_id = $1 AND settled_policy = $2 AND `+side.id+
+					` > $3 ORDER BY `+side.id+` LIMIT $4`, m.org, mark, after, pageRows); err != nil {
+					return nil, err
+				}
+			}
+			if mark == math.MaxInt64 {
+				break
+			}
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	return ids[:min(len(ids), pageRows)], nil
+}
+
+func (m *Mirror) query(ctx context.Context, where func(tx *Tx) (string, []any, error)) ([]MirrorRow, error) {
 	var page []MirrorRow
 	err := m.db.Read(ctx, func(tx *Tx) error {
 		page = page[:0]
-		w, args := where(tx)
+		w, args, err := where(tx)
+		if err != nil {
+			return err
+		}
 		rows, err := tx.Query(ctx, `SELECT `+mirrorColumns+` FROM crm_users m `+w, args...)
 		if err != nil {
 			return err

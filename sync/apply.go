@@ -41,7 +41,7 @@ func (p *pass) safePart(ctx context.Context, page []Action, direct bool) error {
 // result: one that fails never stops the others.
 func (p *pass) apply(ctx context.Context, actions []Action) error {
 	var todo []*Action
-	var settled []string
+	var settled settled
 	for i := range actions {
 		a := &actions[i]
 		if err := p.sort(ctx, a, &settled); err != nil {
@@ -57,17 +57,28 @@ func (p *pass) apply(ctx context.Context, actions []Action) error {
 	return p.carryOut(ctx, todo)
 }
 
-// settle notes that there is nothing to do for users who are not in the dialer.
-func (p *pass) settle(ctx context.Context, ids []string) error {
+// settle notes that there is nothing to do for users, as far as their source
+// rows are still the ones that were looked at.
+func (p *pass) settle(ctx context.Context, s settled) error {
 	if p.run.DryRun {
 		return nil
 	}
-	return p.e.mirror.Settle(ctx, p.diff.Policy, ids)
+	return p.e.mirror.Settle(ctx, p.diff.Policy, s.ids, s.hashes)
+}
+
+// settled are the source rows by which nothing is left to be done.
+type settled struct {
+	ids    []string
+	hashes []int64
+}
+
+func (s *settled) add(d *Desired) {
+	s.ids, s.hashes = append(s.ids, d.SalesforceID), append(s.hashes, d.Hash)
 }
 
 // sort deals with an action that changes nothing in the directory, and makes a
 // settling of one that only has to be remembered as done.
-func (p *pass) sort(ctx context.Context, a *Action, settled *[]string) error {
+func (p *pass) sort(ctx context.Context, a *Action, settled *settled) error {
 	if a.Attention != "" {
 		p.attend(ctx, a.Attention, a.SalesforceID, detailInvisible)
 	}
@@ -86,7 +97,7 @@ func (p *pass) sort(ctx context.Context, a *Action, settled *[]string) error {
 	d, u := a.Desired, a.Actual
 	if u == nil {
 		if !d.Blind {
-			*settled = append(*settled, a.SalesforceID)
+			settled.add(d)
 		}
 		p.mend(ctx, a.SalesforceID)
 		return nil
@@ -99,23 +110,25 @@ func (p *pass) sort(ctx context.Context, a *Action, settled *[]string) error {
 		a.Change.User.SettledHash, a.Change.User.SettledPolicy = d.Hash, p.diff.Policy
 		return nil
 	}
+	settled.add(d)
 	p.mend(ctx, a.SalesforceID)
 	return nil
 }
 
 // carryOut commits actions and deals with what becomes of each.
 func (p *pass) carryOut(ctx context.Context, todo []*Action) error {
+	var settled settled
 	for len(todo) > 0 {
 		results, err := p.commit(ctx, todo)
 		if err != nil {
 			return err
 		}
-		if err := p.results(ctx, todo, results); err != nil {
+		if err := p.results(ctx, todo, results, &settled); err != nil {
 			return err
 		}
 		todo, p.lesser = p.lesser, nil
 	}
-	return nil
+	return p.settle(ctx, settled)
 }
 
 // commit applies changes, or in a dry run imagines that it did.
@@ -154,8 +167,9 @@ func (p *pass) imagine(todo []*Action) []dialer.Result {
 	return results
 }
 
-// results counts what became of changes, and sees to what failed.
-func (p *pass) results(ctx context.Context, of []*Action, results []dialer.Result) error {
+// results counts what became of changes, and sees to what failed. It adds to
+// settled those who are as they should be now.
+func (p *pass) results(ctx context.Context, of []*Action, results []dialer.Result, settled *settled) error {
 	verbs := map[dialer.Verb]int{}
 	for i, r := range results {
 		a := of[i]
@@ -174,6 +188,7 @@ func (p *pass) results(ctx context.Context, of []*Action, results []dialer.Resul
 		if r.NoSeat {
 			p.wait(ctx, a)
 		} else if a.Change.User.SettledPolicy != 0 {
+			settled.add(a.Desired)
 			p.mend(ctx, a.SalesforceID)
 		}
 	}

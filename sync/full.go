@@ -181,7 +181,11 @@ func (e *Engine) shrunk(ctx context.Context, run *running, n, was int) error {
 // unlisted reads back by id those whom the snapshot should have carried and
 // did not: they left the prefilter, or their visibility was lost.
 func (e *Engine) unlisted(ctx context.Context, r *reader, crmc *crm.Client) error {
-	ids, err := e.mirror.Unlisted(ctx, r.seen.has)
+	count := r.seen.count()
+	if r.run.DryRun {
+		count = -1 // what pages carried is not noted as listed
+	}
+	ids, err := e.mirror.Unlisted(ctx, r.seen.has, count)
 	if err != nil {
 		return err
 	}

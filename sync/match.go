@@ -46,7 +46,7 @@ func (m *matcher) resolve(ctx context.Context, p *pass, joiners []Action) ([]Act
 			return nil, fmt.Errorf("look for users to link: %w", err)
 		}
 	}
-	var settled []string
+	var settled settled
 	out := joiners[:0]
 	for _, a := range joiners {
 		winner, lost := losers[a.SalesforceID]
@@ -56,7 +56,7 @@ func (m *matcher) resolve(ctx context.Context, p *pass, joiners []Action) ([]Act
 		case deleted[a.SalesforceID]:
 			p.run.skip(SkipDeleted)
 			p.mend(ctx, a.SalesforceID)
-			settled = append(settled, a.SalesforceID)
+			settled.add(a.Desired)
 		case lost:
 			p.attend(ctx, AttentionDuplicate, a.SalesforceID, "shares its address with Salesforce user "+winner+", who came first")
 			p.run.skip(SkipDuplicate)

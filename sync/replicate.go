@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -17,10 +18,10 @@ type reader struct {
 	e      *Engine
 	run    *running
 	fields crm.Fields
-	hidden []string        // names under user that cannot be read now
-	frozen map[string]bool // who is frozen; nil when that cannot be known
-	seen   bitmap          // mirror rows that a snapshot page carried
-	marks  map[string]store.MirrorMark
+	hidden []string           // names under user that cannot be read now
+	frozen map[string]bool    // who is frozen; nil when that cannot be known
+	seen   bitmap             // mirror rows that a snapshot page carried
+	marks  []store.MirrorMark // of ids, in their order
 	ids    []string
 	now    time.Time
 	dirty  bool     // note written rows as to be reconciled
@@ -36,7 +37,7 @@ func (e *Engine) newReader(ctx context.Context, run *running, crmc *crm.Client) 
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{e: e, run: run, fields: fields, marks: map[string]store.MirrorMark{}, now: e.now()}
+	r := &reader{e: e, run: run, fields: fields, now: e.now()}
 	r.hidden = topNames(fields.Missing)
 	run.hidden = r.hidden
 	if !run.DryRun {
@@ -84,7 +85,8 @@ func (r *reader) page(ctx context.Context, users []crm.User, listed bool, more m
 	for i := range users {
 		r.ids = append(r.ids, users[i].ID)
 	}
-	if err := r.e.mirror.Marks(ctx, r.ids, r.marks); err != nil {
+	var err error
+	if r.marks, err = r.e.mirror.Marks(ctx, r.ids, r.marks); err != nil {
 		return err
 	}
 	if len(r.hidden) > 0 {
@@ -95,7 +97,8 @@ func (r *reader) page(ctx context.Context, users []crm.User, listed bool, more m
 	var rows []store.MirrorRow
 	for i := range users {
 		u := &users[i]
-		m, known := r.marks[u.ID]
+		m := r.marks[i]
+		known := m.Seq != 0
 		frozen := m.Frozen
 		if r.frozen != nil {
 			frozen = r.frozen[u.ID]
@@ -321,6 +324,14 @@ func (b *bitmap) set(n int64) {
 		*b = append(*b, make([]uint64, max(64, len(*b)))...)
 	}
 	(*b)[n/64] |= 1 << (n % 64)
+}
+
+// count is how many numbers the set has.
+func (b bitmap) count() (n int) {
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return n
 }
 
 func (b bitmap) has(n int64) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }

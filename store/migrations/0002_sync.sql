@@ -3,7 +3,7 @@
 -- The mirror: a copy of every Salesforce user that we can see. doc is the user
 -- as read, hash its content. listed: the last full snapshot returned it.
 -- visible: the last read of it succeeded. settled_policy: the rules under which
--- the sync found nothing to do for a user who is not in the dialer.
+-- the sync found nothing more to do for this content; 0 since it changed.
 CREATE TABLE crm_users (
     org_id         BIGINT   NOT NULL REFERENCES orgs (id),
     id             {{.Text}} NOT NULL,
@@ -23,9 +23,19 @@ CREATE TABLE crm_users (
     doc            {{.Text}} NOT NULL,
     PRIMARY KEY (org_id, id)
 );
-CREATE INDEX crm_users_email ON crm_users (org_id, email_key) WHERE email_key <> '';
+-- Who shares an address is seen in the index alone.
+CREATE INDEX crm_users_email ON crm_users (org_id, email_key, is_active, visible) WHERE email_key <> '';
 CREATE INDEX crm_users_username ON crm_users (org_id, username_key);
 CREATE INDEX crm_users_frozen ON crm_users (org_id, id) WHERE is_frozen;
+CREATE INDEX crm_users_unlisted ON crm_users (org_id, id) WHERE NOT listed;
+CREATE INDEX crm_users_settled ON crm_users (org_id, settled_policy, id);
+{{- if not .Postgres}}
+-- All that comparing a page needs, so that the documents need not be passed over.
+CREATE INDEX crm_users_marks ON crm_users (org_id, id, seq, hash, modstamp, is_frozen, listed, visible);
+{{- end}}
+-- Dialer users whom somebody else wrote since the sync found them in order have 0.
+CREATE INDEX dialer_users_settled ON dialer_users (org_id, settled_policy, salesforce_id)
+    WHERE status <> 'deleted' AND salesforce_id <> '';
 
 -- The journal of runs. What each run changed stands in activity.
 CREATE TABLE runs (
@@ -98,6 +108,7 @@ CREATE TABLE api_calls (
 );
 
 -- +goose Down
+DROP INDEX dialer_users_settled;
 DROP TABLE api_calls;
 DROP TABLE sync_state;
 DROP TABLE attention;
