@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -51,7 +53,7 @@ func shape(format string, args ...any) error {
 // page reads a whole page from r, appends its rows to users, and checks the page
 // against itself. No more than limit rows are accepted.
 func (d *decoder) page(r io.Reader, users []User, limit int) ([]User, pageHead, error) {
-	d.dec.Reset(r, jsontext.AllowDuplicateNames(true))
+	d.dec.Reset(r, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	users, head, err := d.object(users, limit)
 	if err != nil {
 		return users, head, err
@@ -291,13 +293,22 @@ func (d *decoder) intern(text []byte) string {
 }
 
 // unquote returns the text of a JSON string; it is valid until the next call.
+//
+// Bytes that are not UTF-8 were damaged on the way. But an odd character that
+// someone has typed must not cost everybody the page: where Salesforce cut a pair
+// of surrogates in two the replacement character stands, and a NUL, which
+// databases refuse, is left out.
 func (d *decoder) unquote(raw jsontext.Value) ([]byte, error) {
+	if !utf8.Valid(raw) {
+		return nil, shape("text that is not UTF-8")
+	}
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return raw[1 : len(raw)-1], nil
 	}
-	var err error
-	d.scratch, err = jsontext.AppendUnquote(d.scratch[:0], raw)
-	return d.scratch, err
+	// The reader has checked the syntax, so an error can only be about half a pair.
+	d.scratch, _ = jsontext.AppendUnquote(d.scratch[:0], raw)
+	d.scratch = slices.DeleteFunc(d.scratch, func(b byte) bool { return b == 0 })
+	return d.scratch, nil
 }
 
 func (d *decoder) begin(kind jsontext.Kind) error {

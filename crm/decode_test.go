@@ -68,6 +68,31 @@ func TestDecodePage(t *testing.T) {
 	}
 }
 
+func TestDecodePageOddTexts(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{`nul \u0000 within`, "nul  within"},
+		{`\u0000`, ""},
+		{`cut emoji \ud83d`, "cut emoji \ufffd"},
+		{`cut \ud83d\u0041\n`, "cut \ufffdA\n"},
+		{`\udc00 low half`, "\ufffd low half"},
+		{`whole \ud83d\ude00`, "whole 😀"},
+	}
+	d := testDecoder(t, testFields)
+	for _, tt := range tests {
+		page := strings.Replace(testPage, `a \"b\" \u00e9\n`, tt.in, 1)
+		page = strings.Replace(page, `"Blue"`, `"`+tt.in+`"`, 1)
+		got, _, err := d.page(strings.NewReader(page), nil, 10)
+		if err != nil || len(got) != 2 {
+			t.Errorf("%q: got %d rows, %v", tt.in, len(got), err)
+			continue
+		}
+		custom, _ := got[0].Custom["Team__c"].(string)
+		if got[0].Title != tt.want || custom != tt.want {
+			t.Errorf("%q: got %q and %q, want %q", tt.in, got[0].Title, custom, tt.want)
+		}
+	}
+}
+
 func TestDecodePageCutAnywhere(t *testing.T) {
 	d := testDecoder(t, testFields)
 	for i := range len(testPage) {
