@@ -55,7 +55,15 @@ func (c *Client) Users(ctx context.Context, f UserFilter) iter.Seq2[User, error]
 	}
 }
 
-func userPath(ref, rest string) string { return "/v1/users/" + url.PathEscape(ref) + rest }
+// userPath names a user in an address. Dots alone would be taken for a place in
+// the tree, however they are escaped, so they travel with a space, which users
+// are found without.
+func userPath(ref, rest string) string {
+	if ref == "." || ref == ".." {
+		ref += " "
+	}
+	return "/v1/users/" + url.PathEscape(ref) + rest
+}
 
 // User returns one user, by id, Salesforce id, user name or e-mail address.
 func (c *Client) User(ctx context.Context, ref string) (User, error) {

@@ -23,6 +23,10 @@ func (s *Server) routes() {
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", "" // its pages load scripts from elsewhere
 	config.CreateHooks = nil                                             // no $schema in answers
 	config.Transformers = []huma.Transformer{ours}
+	config.Formats = map[string]huma.Format{}
+	for name, f := range huma.DefaultFormats {
+		config.Formats[name] = refuseNUL(f)
+	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 	s.api = huma.NewAPI(config, newAdapter(s.mux))
 

@@ -77,6 +77,7 @@ func (s *Server) Reload(t Tokens) { s.tokens.Store(&t) }
 func (s *Server) Handler(trusted bool) http.Handler {
 	var h http.Handler = s.mux
 	h = s.authenticate(h, trusted)
+	h = wellFormed(h)
 	h = http.MaxBytesHandler(h, maxBody)
 	h = sameOrigin(h)
 	if !trusted {
