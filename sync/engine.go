@@ -279,10 +279,10 @@ func (e *Engine) noteClock(c *crm.Client) {
 
 // noteHidden remembers which Salesforce fields cannot be read, and keeps an
 // item for each.
-func (e *Engine) noteHidden(ctx context.Context, hidden []string) error {
+func (e *Engine) noteHidden(ctx context.Context, run *running, hidden []string) error {
 	was := e.remembered().list(stateHidden)
 	for _, f := range hidden {
-		if err := e.attend(ctx, AttentionField, f, "Salesforce field "+f+" cannot be read: what depends on it stays as it is; give the integration user read access to it"); err != nil {
+		if err := e.attend(ctx, run, AttentionField, f, "Salesforce field "+f+" cannot be read: what depends on it stays as it is; give the integration user read access to it"); err != nil {
 			return err
 		}
 	}
@@ -303,8 +303,9 @@ func (e *Engine) noteHidden(ctx context.Context, hidden []string) error {
 func (e *Engine) hiddenFields() []string { return e.remembered().list(stateHidden) }
 
 // attend opens an attention item, or refreshes it.
-func (e *Engine) attend(ctx context.Context, kind, subject, detail string) error {
-	_, err := e.journal.OpenAttention(ctx, []store.AttentionRow{{Kind: kind, Subject: subject, Detail: detail, Since: store.Micros(e.now())}})
+func (e *Engine) attend(ctx context.Context, run *running, kind, subject, detail string) error {
+	n, err := e.journal.OpenAttention(ctx, []store.AttentionRow{{Kind: kind, Subject: subject, Detail: detail, Since: store.Micros(e.now())}})
+	run.count(func(c *Counts) { c.Attention += n })
 	return err
 }
 

@@ -101,7 +101,7 @@ func (e *Engine) local(ctx context.Context, run *running) error {
 func (e *Engine) finish(ctx context.Context, run *running, err error) {
 	run.close()
 	if wrong, ok := errors.AsType[*crm.OrgMismatchError](err); ok && !run.DryRun {
-		e.trouble("journal", e.attend(ctx, AttentionOrg, "", wrong.Error()+": nothing is read from it"))
+		e.trouble("journal", e.attend(ctx, run, AttentionOrg, "", wrong.Error()+": nothing is read from it"))
 	}
 	now := e.now()
 	outcome := outcomeOf(run, err)
@@ -114,6 +114,9 @@ func (e *Engine) finish(ctx context.Context, run *running, err error) {
 		}
 		if err != nil {
 			r.Error, r.Hint = err.Error(), hintOf(err)
+			if r.Hint == "" && outcome == Failed {
+				r.Hint = "it is tried again by itself; if it lasts, see what 'rosterctl doctor' finds"
+			}
 		}
 	})
 	known := run.number() != 0

@@ -168,7 +168,7 @@ func (e *Engine) checkShrink(ctx context.Context, run *running, n int) error {
 func (e *Engine) shrunk(ctx context.Context, run *running, n, was int) error {
 	if !run.DryRun {
 		detail := fmt.Sprintf("the snapshot shows %d users and the last good one showed %d: check View All Users and the prefilter; resolve this item to accept the smaller number", n, was)
-		if err := e.attend(ctx, AttentionShrink, "", detail); err != nil {
+		if err := e.attend(ctx, run, AttentionShrink, "", detail); err != nil {
 			return err
 		}
 	}

@@ -41,7 +41,7 @@ func (e *Engine) newReader(ctx context.Context, run *running, crmc *crm.Client) 
 	r.hidden = topNames(fields.Missing)
 	run.hidden = r.hidden
 	if !run.DryRun {
-		if err := e.noteHidden(ctx, r.hidden); err != nil {
+		if err := e.noteHidden(ctx, run, r.hidden); err != nil {
 			return nil, err
 		}
 	}
@@ -61,7 +61,7 @@ func (r *reader) readFrozen(ctx context.Context, crmc *crm.Client) error {
 			if r.run.DryRun {
 				return nil
 			}
-			return r.e.attend(ctx, AttentionFrozen, "", "who is frozen cannot be read, so nobody changes for being frozen: give the integration user \"Manage Users\"")
+			return r.e.attend(ctx, r.run, AttentionFrozen, "", "who is frozen cannot be read, so nobody changes for being frozen: give the integration user \"Manage Users\"")
 		}
 		if err != nil {
 			return err
