@@ -152,6 +152,7 @@ func testFind(t *testing.T, s *suite) {
 	}
 	for ref, want := range map[string]error{
 		"": dialer.ErrNotFound, "nobody": dialer.ErrNotFound, sfid(9): dialer.ErrNotFound, "user1@example.com": dialer.ErrAmbiguous,
+		sfid(1)[:15] + "ZZZ": dialer.ErrNotFound, // an id whose letters have lost their case
 	} {
 		_, err := s.d.User(s.Context(), ref)
 		if !errors.Is(err, want) || (ref != "" && strings.Contains(err.Error(), "@")) {

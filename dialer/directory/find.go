@@ -39,8 +39,11 @@ func (d *Directory) named(ctx context.Context, tx *store.Tx, ref string) ([]dial
 		args []any
 	}
 	is := []condition{{"u.id = $2", []any{d.org, ref}}}
-	if len(ref) == 15 || len(ref) == 18 { // the last three are derived from the others
-		is = append(is, condition{"u.salesforce_id <> '' AND u.salesforce_id >= $2 AND u.salesforce_id < $3", []any{d.org, ref[:15], ref[:15] + "~"}})
+	switch len(ref) {
+	case 15: // the other three are derived from these
+		is = append(is, condition{"u.salesforce_id <> '' AND u.salesforce_id >= $2 AND u.salesforce_id < $3", []any{d.org, ref, ref + "~"}})
+	case 18: // to the letter: where the last three do not fit, the others may have lost their case and name somebody else
+		is = append(is, condition{"u.salesforce_id <> '' AND u.salesforce_id = $2", []any{d.org, ref}})
 	}
 	if key := dialer.Key(ref); key != "" {
 		args := []any{d.org, key}
