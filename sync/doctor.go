@@ -10,14 +10,29 @@ import (
 	"github.com/rosterd/rosterd/crm"
 )
 
+// patience is how long doctor waits for Salesforce, unless whoever asked waits
+// less for doctor.
+func patience(ctx context.Context) time.Duration {
+	wait := 40 * time.Second
+	if end, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(end)*2/3)
+	}
+	return wait
+}
+
 // Doctor checks everything that syncing needs, one line each, changing
 // nothing. It costs a handful of Salesforce calls.
 func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
 	var out []CheckResult
+	wait := patience(ctx)
 	add := func(name, detail string, err error) bool {
 		r := CheckResult{Name: name, OK: err == nil, Detail: detail}
 		if err != nil {
 			r.Detail, r.Hint = err.Error(), hintOf(err)
+		}
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			r.Detail = "no answer within " + wait.Round(time.Second).String()
+			r.Hint = "is the way to Salesforce open (firewall, proxy), and is Salesforce well: https://status.salesforce.com"
 		}
 		out = append(out, r)
 		return err == nil
@@ -28,8 +43,10 @@ func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
 	}
 	out[0].Detail = "answers in " + time.Since(start).Round(time.Millisecond).String()
 	c := e.crm()
-	if add("salesforce version", "the API version is offered", c.CheckVersion(ctx)) {
-		e.doctorOrg(ctx, c, add)
+	asking, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if add("salesforce version", "the API version is offered", c.CheckVersion(asking)) {
+		e.doctorOrg(asking, c, add)
 	}
 	licenses, err := e.dir.Licenses(ctx)
 	var seats []string

@@ -217,7 +217,7 @@ func conclude(x *Explanation, d *Desired, u *dialer.User, have bool) string {
 	case have && u.Status == dialer.StatusActive && !u.DeactivateAt.IsZero():
 		return "Active until " + u.DeactivateAt.Format(time.RFC3339) + ", then deactivated: " + reasonText(u.DeactivateWhy) + "."
 	case have && u.Status == dialer.StatusActive:
-		return "Active in the dialer, as Salesforce says." + attention
+		return "Active in the dialer" + concludeActive(x, d, failing()) + attention
 	case have && u.AdminHold:
 		return "Inactive because an administrator deactivated this user; the sync does not undo that."
 	case have && u.Status == dialer.StatusInactive:
@@ -240,6 +240,32 @@ func conclude(x *Explanation, d *Desired, u *dialer.User, have bool) string {
 		return "Not in the dialer: in scope, but nobody has added this user and enrollment is selected."
 	}
 	return "Not in the dialer yet: in scope, and added with the next sync."
+}
+
+// concludeActive says why someone has access whom nothing is about to take it from.
+func concludeActive(x *Explanation, d *Desired, failing string) string {
+	leaveHeld, addressHeld := false, false
+	for _, p := range x.Pending {
+		if p.Kind == "held" {
+			address := strings.HasPrefix(p.Detail, string(dialer.VerbUpdate))
+			leaveHeld, addressHeld = leaveHeld || !address, addressHeld || address
+		}
+	}
+	switch {
+	case d == nil:
+		return ", and not known from Salesforce."
+	case d.Leave != dialer.ReasonNone && leaveHeld:
+		return " still, though " + reasonText(d.Leave) + failing + ": the deactivation is held until someone approves it."
+	case d.Leave != dialer.ReasonNone:
+		return " still, though " + reasonText(d.Leave) + failing + ": the next sync sees to that."
+	case d.Unknown:
+		return ", and left as they are: Salesforce does not show this user to the integration user."
+	case d.Err != nil:
+		return ", and left as they are: the rules fail for this user: " + d.Err.Error() + "."
+	case addressHeld:
+		return ". The new e-mail address is held until someone approves it."
+	}
+	return ", as Salesforce says."
 }
 
 func reasonText(r dialer.Reason) string {

@@ -1,0 +1,57 @@
+package sync_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rosterd/rosterd/crm/simorg"
+)
+
+// Support reads the first sentence only, so it must not say that all is well.
+func TestExplainHeldLeaver(t *testing.T) {
+	onBoth(t, wish{users: 60}, func(t *testing.T, x *world) {
+		leavers := x.ids()[:15]
+		if err := x.org.SetFields(leavers, map[string]any{"IsActive": false}); err != nil {
+			t.Fatal(err)
+		}
+		run := x.changes()
+		if run.Held != len(leavers) {
+			t.Fatalf("held %d, want %d", run.Held, len(leavers))
+		}
+		e, err := x.engine.Explain(t.Context(), leavers[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"still", "inactive in Salesforce", "held", "approves"} {
+			if !strings.Contains(e.Conclusion, want) {
+				t.Errorf("%q does not say %q", e.Conclusion, want)
+			}
+		}
+		if e, err = x.engine.Explain(t.Context(), x.ids()[20]); err != nil || !strings.Contains(e.Conclusion, "as Salesforce says") {
+			t.Errorf("someone who stays: %q, %v", e.Conclusion, err)
+		}
+	})
+}
+
+// Whoever asks doctor about a Salesforce that does not answer hears just that, in time.
+func TestDoctorOfSilentSalesforce(t *testing.T) {
+	onBoth(t, wish{users: 5}, func(t *testing.T, x *world) {
+		x.org.Faults().Add(simorg.Rule{Effect: simorg.Effect{Kind: simorg.Hang}})
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		checks, err := x.engine.Doctor(ctx)
+		if err != nil || ctx.Err() != nil {
+			t.Fatalf("got %v, %v", err, ctx.Err())
+		}
+		found := false
+		for _, c := range checks {
+			found = found || !c.OK && strings.Contains(c.Detail, "no answer within") && c.Hint != ""
+		}
+		if !found || checks[len(checks)-1].Name != "quota" {
+			t.Errorf("got %+v", checks)
+		}
+		x.org.Faults().Clear()
+	})
+}
