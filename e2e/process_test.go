@@ -252,7 +252,7 @@ func command(t testing.TB, name string, args ...string) result {
 }
 
 func (r result) String() string {
-	return fmt.Sprintf("%q exits %d\nout: %.3000s\nerr: %s", r.args, r.code, r.out, r.err)
+	return fmt.Sprintf("%.300q exits %d\nout: %.3000s\nerr: %s", strings.Join(r.args, " "), r.code, r.out, r.err)
 }
 
 // must fails the test unless the command exited with one of codes, 0 when none
