@@ -124,9 +124,12 @@ func Diff(desired iter.Seq2[Desired, error], actual iter.Seq2[dialer.User, error
 func (p *DiffPolicy) onlyDesired(d *Desired) Action {
 	a := Action{SalesforceID: d.SalesforceID, Desired: d, Err: d.Err}
 	switch {
-	case d.Err != nil || d.Unknown || d.Leave != dialer.ReasonNone:
+	case d.Unknown:
 		return a
-	case !d.Enroll:
+	case d.Leave != dialer.ReasonNone:
+		a.Err = nil // a bad value of someone who shall not be in the dialer concerns nobody
+		return a
+	case d.Err != nil || !d.Enroll:
 		return a
 	}
 	a.Joins = true
