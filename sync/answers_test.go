@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rosterd/rosterd/crm/simorg"
+	rostersync "github.com/rosterd/rosterd/sync"
 )
 
 // Support reads the first sentence only, so it must not say that all is well.
@@ -53,5 +54,40 @@ func TestDoctorOfSilentSalesforce(t *testing.T) {
 			t.Errorf("got %+v", checks)
 		}
 		x.org.Faults().Clear()
+	})
+}
+
+// Rules that were changed and changed back have been looked at everyone by, so
+// that who joined meanwhile is looked at again by the rules that came back.
+func TestPolicyThereAndBack(t *testing.T) {
+	onBoth(t, wish{users: 60}, func(t *testing.T, x *world) {
+		policy := func(run rostersync.Run) bool { return run.Trigger == "policy" }
+		before := x.cfg
+		narrow, err := rostersync.CompilePolicy(`user.IsActive && user.Profile.Name == "Nobody's"`, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := before
+		after.Policy = narrow
+		if err := x.engine.Reload(after, x.sf); err != nil {
+			t.Fatal(err)
+		}
+		held := x.until(policy)
+		if held.Outcome != rostersync.Held {
+			t.Fatalf("the narrow scope: %+v", held)
+		}
+		id, err := x.org.AddUser(simorg.User{Username: "late@acme.example", Email: "late@example.com", LastName: "Late", IsActive: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.changes()
+		if err := x.engine.Reload(before, x.sf); err != nil {
+			t.Fatal(err)
+		}
+		x.until(func(r rostersync.Run) bool { return policy(r) && r.ID > held.ID })
+		if _, ok := x.users()[id]; !ok {
+			e, err := x.engine.Explain(t.Context(), id)
+			t.Errorf("who joined meanwhile is not in the dialer: %s (%v)", e.Conclusion, err)
+		}
 	})
 }

@@ -308,8 +308,12 @@ func (p *pass) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.everyone && !byPolicy && !p.run.partial {
-		if err := p.e.remember(ctx, statePolicy, p.cfg.policyText()); err != nil {
+	if p.everyone && !p.run.partial {
+		now := []string{stateLooked, p.cfg.policyText()}
+		if !byPolicy {
+			now = append(now, statePolicy, p.cfg.policyText())
+		}
+		if err := p.e.remember(ctx, now...); err != nil {
 			return err
 		}
 	}

@@ -95,6 +95,13 @@ func (p *pass) once(ctx context.Context) error {
 			return err
 		}
 	}
+	if p.everyone && !p.run.DryRun && p.e.get(stateLooked) != p.cfg.policyText() {
+		// From here on some are settled by these rules and some by others, also if
+		// the rules before come back.
+		if err := p.e.remember(ctx, stateLooked, ""); err != nil {
+			return err
+		}
+	}
 	if err := p.leaveQueue(ctx); err != nil {
 		return err
 	}
