@@ -268,6 +268,7 @@ func (p *DiffPolicy) change(v dialer.Verb, d *Desired, u *dialer.User) dialer.Ch
 // withoutLeaving returns the action's change less the part that takes access.
 func (a *Action) withoutLeaving() {
 	a.Leaves = false
+	a.Change.Verb = dialer.VerbUpdate
 	a.Change.Reason, a.Change.At = "", time.Time{}
 	a.Change.User.DeactivateAt, a.Change.User.DeactivateWhy = a.Actual.DeactivateAt, a.Actual.DeactivateWhy
 	a.unsettle()
@@ -291,10 +292,7 @@ func (a *Action) withoutAddress() {
 func (a *Action) unsettle() {
 	c := &a.Change
 	c.User.SettledHash, c.User.SettledPolicy = 0, 0
-	if c.Verb == dialer.VerbSchedule || c.Verb == dialer.VerbDeactivate || c.Verb == dialer.VerbUpdate {
+	if c.Verb == dialer.VerbUpdate && len(c.Fields) == 0 {
 		c.Verb = ""
-		if len(c.Fields) > 0 {
-			c.Verb = dialer.VerbUpdate
-		}
 	}
 }
