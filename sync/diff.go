@@ -135,6 +135,9 @@ func (p *DiffPolicy) onlyDesired(d *Desired) Action {
 	a.Joins = true
 	a.Change = p.change(dialer.VerbCreate, d, nil)
 	a.Change.User = d.User
+	if d.User.SystemRole == dialer.SystemRoleAdmin { // see differs
+		a.Change.User.SystemRole = ""
+	}
 	a.Change.User.IntegrationInfo = dialer.IntegrationOK
 	a.Change.User.SettledHash, a.Change.User.SettledPolicy = d.Hash, p.Policy
 	a.Change.Seats, a.Change.NoSeat = p.Seats, p.NoSeat
