@@ -62,7 +62,7 @@ func Diff(desired iter.Seq2[Desired, error], actual iter.Seq2[dialer.User, error
 			if ok && err != nil {
 				return fmt.Errorf("read the directory: %w", err)
 			}
-			if ok && haveOK && u.SalesforceID <= last {
+			if ok && u.SalesforceID <= last {
 				return fmt.Errorf("read the directory: user %s is out of order", u.ID)
 			}
 			have, haveOK = u, ok
