@@ -18,7 +18,7 @@ import (
 const addressNote = "e-mail address changed"
 
 // whyPolicy is why something is held after scope or mapping were changed.
-const whyPolicy = "scope or mapping were changed, and this person would leave by it"
+const whyPolicy = "scope, mapping or the meaning of frozen were changed, and this person would leave by it"
 
 // key names a destructive change exactly, so that an approval of it is spent on
 // nothing else.
@@ -82,15 +82,13 @@ func (p *pass) destructivePart(ctx context.Context) error {
 		rest = append(rest, d)
 	}
 	why := map[string]string{}
-	if p.e.policyChanged(p.cfg) {
-		rest = slices.DeleteFunc(rest, func(d destructive) bool {
-			byRule := d.part == partLeave && d.reason != dialer.ReasonSalesforceInactive
-			if byRule {
-				why[d.key] = whyPolicy
-			}
-			return byRule
-		})
-	}
+	rest = slices.DeleteFunc(rest, func(d destructive) bool {
+		byRule := d.part == partLeave && p.e.newRule(p.cfg, d.reason)
+		if byRule {
+			why[d.key] = whyPolicy
+		}
+		return byRule
+	})
 	if err := p.guard(ctx, rest, why, allowed, enrolled); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (e *Engine) schedule() {
 		run.serve(due)
 	case trigger == triggerStart: // there is nothing to go on from
 	case e.current != nil || len(e.queue) > 0:
-	case e.state[stateLooked] != mark && e.policySeen != mark && !now.Before(e.notBeforeLocked(kindLocal, now)):
+	case e.policySeen != mark && !now.Before(e.notBeforeLocked(kindLocal, now)):
 		e.policySeen = mark
 		e.beginLocalLocked(Run{Kind: KindChanges, Trigger: triggerPolicy, Actor: syncActor()})
 	case !now.Before(e.nextPoll):

@@ -110,7 +110,7 @@ type Engine struct {
 	notBefore  map[Kind]time.Time
 	troubles   map[string]trouble
 	wake       chan struct{}
-	policySeen string // mark of the policy for which everyone was looked at
+	policySeen string // mark of the rules under which everyone was looked at last
 	nextFull   time.Time
 	nextPoll   time.Time
 	deferred   string // why a full sync that is due does not begin
@@ -165,6 +165,9 @@ func (e *Engine) Reload(cfg Config, sf crm.Config) error {
 	e.quota.rebudget(cfg.Budget)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.cfg.policyMark() != cfg.policyMark() {
+		e.policySeen = ""
+	}
 	e.client.Close() // a run that uses it goes on
 	e.cfg, e.sf, e.client = &cfg, sf, client
 	clear(e.notBefore) // what was wrong may be right now
@@ -218,7 +221,7 @@ func (e *Engine) load(ctx context.Context) error {
 	e.quota.load(hours)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.state = s
+	e.state, e.policySeen = s, s[stateLooked]
 	e.sf.OrgID, e.sf.Sandbox = pinned(e.state)
 	client, err := crm.New(e.sf, e.crmOpts)
 	if err != nil {
@@ -302,7 +305,7 @@ func (e *Engine) noteHidden(ctx context.Context, run *running, hidden []string) 
 
 func (e *Engine) hiddenFields() []string { return e.remembered().list(stateHidden) }
 
-// attend opens an attention item, or refreshes it.
+// attend opens an attention item, or refreshes it, and counts it to the run.
 func (e *Engine) attend(ctx context.Context, run *running, kind, subject, detail string) error {
 	n, err := e.journal.OpenAttention(ctx, []store.AttentionRow{{Kind: kind, Subject: subject, Detail: detail, Since: store.Micros(e.now())}})
 	run.count(func(c *Counts) { c.Attention += n })
@@ -390,9 +393,17 @@ func (e *Engine) enrolledOf(ctx context.Context, ids []string) ([]string, error)
 	return out, nil
 }
 
-// policyChanged reports whether scope and mapping are others than those by
-// which the last complete pass found nothing to hold.
-func (e *Engine) policyChanged(cfg *Config) bool {
+// newRule reports whether the rules by which someone leaves are others than
+// those by which the last complete pass found nothing to hold.
+func (e *Engine) newRule(cfg *Config, why dialer.Reason) bool {
+	switch why {
+	case dialer.ReasonSalesforceInactive:
+		return false
+	case dialer.ReasonSalesforceFrozen:
+		if e.get(stateFrozen) != string(FrozenDeactivate) {
+			return true
+		}
+	}
 	return e.get(statePolicy) != cfg.policyText()
 }
 

@@ -63,16 +63,3 @@ func TestChangesFlow(t *testing.T) {
 		}
 	})
 }
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func profileOf(x *world, id string) string {
-	u, err := x.org.User(id)
-	must(x.t, err)
-	return u.ProfileID
-}

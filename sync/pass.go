@@ -308,14 +308,18 @@ func (p *pass) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var keep []string
 	if p.everyone && !p.run.partial {
-		now := []string{stateLooked, p.cfg.policyText()}
+		keep = append(keep, stateLooked, p.cfg.policyText())
 		if !byPolicy {
-			now = append(now, statePolicy, p.cfg.policyText())
+			keep = append(keep, statePolicy, p.cfg.policyText())
 		}
-		if err := p.e.remember(ctx, now...); err != nil {
-			return err
-		}
+	}
+	if p.run.frozen != "" && !byPolicy {
+		keep = append(keep, stateFrozen, string(p.run.frozen))
+	}
+	if err := p.e.remember(ctx, keep...); err != nil {
+		return err
 	}
 	if err := p.seatAttention(ctx); err != nil {
 		return err

@@ -91,7 +91,7 @@ func (p *pass) once(ctx context.Context) error {
 	if direct && !p.run.DryRun && p.e.get(statePolicy) == "" {
 		// The rules by which the first people join. Noted before they do, or a
 		// first sync that is interrupted would look like changed rules.
-		if err := p.e.remember(ctx, statePolicy, p.cfg.policyText()); err != nil {
+		if err := p.e.remember(ctx, statePolicy, p.cfg.policyText(), stateFrozen, string(p.cfg.Frozen)); err != nil {
 			return err
 		}
 	}

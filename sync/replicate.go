@@ -52,7 +52,7 @@ func (e *Engine) newReader(ctx context.Context, run *running, crmc *crm.Client) 
 // the state they had.
 func (r *reader) readFrozen(ctx context.Context, crmc *crm.Client) error {
 	if r.e.config().Frozen == FrozenIgnore {
-		r.frozen = map[string]bool{}
+		r.frozen, r.run.frozen = map[string]bool{}, FrozenIgnore
 		return nil
 	}
 	frozen := map[string]bool{}
@@ -68,7 +68,7 @@ func (r *reader) readFrozen(ctx context.Context, crmc *crm.Client) error {
 		}
 		frozen[id] = true
 	}
-	r.frozen = frozen
+	r.frozen, r.run.frozen = frozen, FrozenDeactivate
 	if r.run.DryRun {
 		return nil
 	}
@@ -95,6 +95,7 @@ func (r *reader) page(ctx context.Context, users []crm.User, listed bool, more m
 		}
 	}
 	var rows []store.MirrorRow
+	var back []string
 	for i := range users {
 		u := &users[i]
 		m := r.marks[i]
@@ -118,9 +119,17 @@ func (r *reader) page(ctx context.Context, users []crm.User, listed bool, more m
 		}
 		row.Seq, row.Listed = m.Seq, listed || m.Listed
 		rows = append(rows, row)
+		if known && !m.Visible {
+			back = append(back, u.ID)
+		}
 	}
 	if err := r.write(ctx, rows, more); err != nil {
 		return err
+	}
+	if !r.run.DryRun {
+		if err := r.e.journal.CloseAttention(ctx, []string{AttentionInvisible}, back, "sync", store.Micros(r.now)); err != nil {
+			return err
+		}
 	}
 	for i := range rows {
 		r.seen.set(rows[i].Seq)

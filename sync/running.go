@@ -35,6 +35,7 @@ type running struct {
 	overlay     *overlay // in a dry run, what Salesforce said
 	hidden      []string // in a dry run, what cannot be read
 	partial     bool     // not everyone could be read
+	frozen      Frozen   // what frozen meant when the run read who is, or did not
 	skips       map[string]int
 	bookkeeping error
 	local       bool // reads nothing from Salesforce, and looks at everyone unsettled

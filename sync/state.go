@@ -17,6 +17,7 @@ const (
 	stateFullDue   = "full_due"        // the scheduled time that was last served
 	statePolicy    = "policy"          // mark of the policy in force
 	stateLooked    = "policy_looked"   // mark of the policy by which everyone was looked at last, held or not
+	stateFrozen    = "frozen"          // what frozen meant when who is was last read to the end
 	stateListed    = "listed"          // how many users the last good snapshot had
 	statePrefilter = "prefilter"       // under which prefilter it was taken
 	statePaused    = "paused"          // who paused, when and why, in JSON

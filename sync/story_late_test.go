@@ -18,24 +18,6 @@ import (
 	rostersync "github.com/rosterd/rosterd/sync"
 )
 
-// restart stops the engine and starts another one on the same database.
-func (x *world) restart(change func(*rostersync.Config, *crm.Config)) {
-	x.t.Helper()
-	if x.stop != nil {
-		x.stop()
-	}
-	cfg, sf := x.cfg, x.sf
-	if change != nil {
-		change(&cfg, &sf)
-	}
-	engine, err := rostersync.New(cfg, rostersync.Deps{OrgID: x.orgID, DB: x.db, Directory: x.dir, Salesforce: sf}, rostersync.Options{
-		CRM: crm.Options{RetryWait: time.Millisecond, MaxRetries: 2, RatePerSecond: -1},
-	})
-	must(x.t, err)
-	x.engine = engine
-	x.start()
-}
-
 // same fails the test unless the directory is as it was, but for versions.
 func (x *world) same(was map[string]dialer.User) {
 	x.t.Helper()
@@ -149,13 +131,13 @@ func TestStory17LateRow(t *testing.T) {
 	onBoth(t, wish{users: 300, org: clocked(&ahead)}, func(t *testing.T, x *world) {
 		defer ahead.Store(0) // for the other store
 		id := x.ids()[7]
-		must(t, x.org.LateCommit(150*time.Second, []string{id}, func(u *simorg.User) { u.Title = "Late" }))
+		must(t, x.org.LateCommit(90*time.Second, []string{id}, func(u *simorg.User) { u.Title = "Late" }))
 		ahead.Add(int64(60 * time.Second))
 		x.changes() // the watermark passes the stamp of a row that nobody can see yet
 		if x.users()[id].Title == "Late" {
 			t.Fatal("the row is visible too early")
 		}
-		ahead.Add(int64(120 * time.Second))
+		ahead.Add(int64(60 * time.Second))
 		r := x.changes()
 		if got := x.users()[id].Title; got != "Late" {
 			t.Errorf("the late row was lost: title is %q", got)

@@ -6,7 +6,12 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
+	"log/slog"
 	"net/http/httptest"
+	"strings"
+	gosync "sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,15 +26,21 @@ import (
 
 // world is a simulated org, a real database and an engine between them.
 type world struct {
-	t      *testing.T
-	org    *simorg.Org
-	db     *store.DB
-	dir    *directory.Directory
-	engine *rostersync.Engine
-	cfg    rostersync.Config
-	sf     crm.Config
-	orgID  int64
-	stop   func()
+	t        *testing.T
+	org      *simorg.Org
+	db       *store.DB
+	open     func() *store.DB // another handle on the same database
+	dir      *directory.Directory
+	engine   *rostersync.Engine
+	cfg      rostersync.Config
+	sf       crm.Config
+	orgID    int64
+	stop     func()
+	pageSize int
+	ahead    *atomic.Int64 // how far the directory's clock is ahead, in nanoseconds
+	later    *atomic.Int64 // how far the org's clock is ahead
+	log      *book
+	seen     *witness
 }
 
 // wish is what a test wants otherwise than usual.
@@ -40,16 +51,34 @@ type wish struct {
 	scope    string
 	rules    []rostersync.Rule
 	seats    int64
-	idle     bool // do not start the engine
-	prefill  func(*world)
+	idle     bool         // do not start the engine
+	prefill  func(*world) // before the engine exists
 	pageSize int
+}
+
+// book is a log that several goroutines write to.
+type book struct {
+	mu   gosync.Mutex // guards text
+	text strings.Builder
+}
+
+func (b *book) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *book) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // onBoth runs a test on SQLite and on Postgres.
 func onBoth(t *testing.T, w wish, fn func(t *testing.T, x *world)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, open func() *store.DB) {
-		fn(t, newWorld(t, open(), w))
+		fn(t, newWorld(t, open, w))
 	})
 }
 
@@ -61,35 +90,66 @@ var testKey = func() *rsa.PrivateKey {
 	return k
 }()
 
-func newWorld(t *testing.T, db *store.DB, w wish) *world {
+func newWorld(t *testing.T, open func() *store.DB, w wish) *world {
 	t.Helper()
-	opt := simorg.Options{Users: w.users, Seed: 1, Plain: true, PublicKey: &testKey.PublicKey, Quota: 1_000_000}
+	x := &world{
+		t: t, db: open(), open: open, pageSize: w.pageSize, ahead: new(atomic.Int64), later: new(atomic.Int64), log: &book{}, seen: newWitness(),
+	}
+	opt := simorg.Options{
+		Users: w.users, Seed: 1, Plain: true, PublicKey: &testKey.PublicKey, Quota: 1_000_000,
+		Now: func() time.Time { return time.Now().Add(time.Duration(x.later.Load())) },
+	}
 	if w.org != nil {
 		w.org(&opt)
 	}
-	x := &world{t: t, org: simorg.New(opt), db: db}
-	srv := httptest.NewServer(x.org.Handler())
-	t.Cleanup(srv.Close)
+	x.org = simorg.New(opt)
+	url := serve(t, x.org)
 	var err error
-	if x.orgID, err = directory.EnsureOrg(t.Context(), db, "acme"); err != nil {
+	if x.orgID, err = directory.EnsureOrg(t.Context(), x.db, "acme"); err != nil {
 		t.Fatal(err)
 	}
-	x.dir = directory.New(db, x.orgID, directory.Options{})
+	x.dir = x.directory(x.db)
+	x.configure(w)
+	if err := x.dir.SetLicenses(t.Context(), x.cfg.Licenses); err != nil {
+		t.Fatal(err)
+	}
+	x.sf = crm.Config{
+		LoginURL: url, ClientID: "simulated-consumer-key", Username: "rosterd@acme.example",
+		PrivateKey: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey)}),
+		Audience:   "https://login.salesforce.com", Prefilter: "UserType = 'Standard'",
+	}
+	if w.prefill != nil {
+		w.prefill(x)
+	}
+	x.engine = x.another(x.db)
+	if !w.idle {
+		x.start()
+		x.settle()
+	}
+	return x
+}
+
+// serve serves an org over HTTP until the test ends.
+func serve(t *testing.T, org *simorg.Org) string {
+	srv := httptest.NewServer(org.Handler())
+	t.Cleanup(func() {
+		org.Faults().Clear()
+		srv.CloseClientConnections()
+		srv.Close()
+	})
+	return srv.URL
+}
+
+func (x *world) configure(w wish) {
 	if w.scope == "" {
 		w.scope = rostersync.DefaultScope
 	}
 	policy, err := rostersync.CompilePolicy(w.scope, w.rules)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(x.t, err)
 	zone, err := time.LoadLocation("America/Denver")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(x.t, err)
 	full, err := rostersync.ParseSchedule("0 0 * * *", zone)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(x.t, err)
 	if w.seats == 0 {
 		w.seats = 1_000_000
 	}
@@ -102,41 +162,63 @@ func newWorld(t *testing.T, db *store.DB, w wish) *world {
 	if w.cfg != nil {
 		w.cfg(&x.cfg)
 	}
-	if err := x.dir.SetLicenses(t.Context(), x.cfg.Licenses); err != nil {
-		t.Fatal(err)
+}
+
+// directory is the directory on a handle, by the test's clock.
+func (x *world) directory(db *store.DB) *directory.Directory {
+	return directory.New(db, x.orgID, directory.Options{
+		Now: func() time.Time { return time.Now().Add(time.Duration(x.ahead.Load())) },
+	})
+}
+
+// another is one more engine, on a handle of the same database.
+func (x *world) another(db *store.DB) *rostersync.Engine {
+	x.t.Helper()
+	e, err := rostersync.New(x.cfg, rostersync.Deps{OrgID: x.orgID, DB: db, Directory: x.directory(db), Salesforce: x.sf}, rostersync.Options{
+		Log: slog.New(slog.NewTextHandler(x.log, nil)), Observer: x.seen,
+		CRM: crm.Options{RetryWait: time.Millisecond, MaxRetries: 1, PageSize: x.pageSize, RatePerSecond: -1, RequestTimeout: 10 * time.Second},
+	})
+	must(x.t, err)
+	return e
+}
+
+// restart stops the engine and has a new one go on, told otherwise if change is
+// not nil.
+func (x *world) restart(change func(*rostersync.Config, *crm.Config)) {
+	x.t.Helper()
+	if x.stop != nil {
+		x.stop()
 	}
-	x.sf = crm.Config{
-		LoginURL: srv.URL, ClientID: "simulated-consumer-key", Username: "rosterd@acme.example",
-		PrivateKey: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey)}),
-		Audience:   "https://login.salesforce.com", Prefilter: "UserType = 'Standard'",
+	if change != nil {
+		change(&x.cfg, &x.sf)
 	}
-	if w.prefill != nil {
-		w.prefill(x)
-	}
-	if x.engine, err = rostersync.New(x.cfg, rostersync.Deps{OrgID: x.orgID, DB: db, Directory: x.dir, Salesforce: x.sf}, rostersync.Options{
-		CRM: crm.Options{RetryWait: time.Millisecond, MaxRetries: 2, PageSize: w.pageSize, RatePerSecond: -1},
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if !w.idle {
-		x.start()
-		x.settle()
-	}
-	return x
+	x.engine = x.another(x.db)
+	x.start()
+}
+
+// reload puts another configuration in force.
+func (x *world) reload(change func(*rostersync.Config)) {
+	x.t.Helper()
+	change(&x.cfg)
+	must(x.t, x.engine.Reload(x.cfg, x.sf))
 }
 
 // start has the engine work until the test ends, or stop is called.
-func (x *world) start() {
+func (x *world) start() { x.stop = x.run(x.engine) }
+
+// run has an engine work until the test ends, or the function is called.
+func (x *world) run(e *rostersync.Engine) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := x.engine.Run(ctx); err != nil {
+		if err := e.Run(ctx); err != nil {
 			x.t.Errorf("run: %v", err)
 		}
 	}()
-	x.stop = func() { cancel(); <-done }
-	x.t.Cleanup(func() { x.stop() })
+	stop = func() { cancel(); <-done }
+	x.t.Cleanup(stop)
+	return stop
 }
 
 // settle waits for the first full sync.
@@ -177,7 +259,7 @@ func (x *world) sync(q rostersync.Request) rostersync.Run {
 	deadline := time.Now().Add(time.Minute)
 	for {
 		run, _, err = x.engine.Request(x.t.Context(), q)
-		if err == nil || time.Now().After(deadline) {
+		if !errors.Is(err, rostersync.ErrStandby) || time.Now().After(deadline) {
 			break
 		}
 		time.Sleep(20 * time.Millisecond) // an engine that has just been started is not in charge yet
