@@ -11,11 +11,8 @@ import (
 	rostersync "github.com/rosterd/rosterd/sync"
 )
 
-// The stories are numbered as they were collected: each hurt the users of some
-// other program.
-
 // Half of a directory is no directory.
-func TestStory01HalfReadDirectory(t *testing.T) {
+func TestBrokenReadsOfEveryKind(t *testing.T) {
 	onBoth(t, wish{users: 300, pageSize: 100, cfg: noGuard}, func(t *testing.T, x *world) {
 		for _, tc := range []simorg.Effect{
 			{Kind: simorg.Drop}, {Kind: simorg.Truncate}, {Kind: simorg.CutBody}, {Kind: simorg.EmptyBody}, {Kind: simorg.ServerError},
@@ -73,7 +70,7 @@ func TestNobodyJoinsByHalfOfTheFirstSnapshot(t *testing.T) {
 }
 
 // An empty answer is not an empty company.
-func TestStory02PoliteEmptyAnswer(t *testing.T) {
+func TestEmptyAndShrunkenSources(t *testing.T) {
 	onBoth(t, wish{users: 200, cfg: noGuard}, func(t *testing.T, x *world) {
 		remove := x.org.Faults().Add(simorg.Rule{Endpoint: simorg.Query, Contains: "FROM User ", Effect: simorg.Effect{Kind: simorg.EmptyResult}})
 		r := x.full()
@@ -123,7 +120,7 @@ func TestVanishedUsersStay(t *testing.T) {
 }
 
 // One failed lookup is not one absent person.
-func TestStory03OneDeadAccount(t *testing.T) {
+func TestFailedLookupsTouchNobody(t *testing.T) {
 	onBoth(t, wish{users: 50, cfg: noGuard}, func(t *testing.T, x *world) {
 		id := x.ids()[3]
 		for _, kind := range []simorg.EffectKind{simorg.ServerError, simorg.Unavailable, simorg.Drop, simorg.BadGateway, simorg.CutBody} {
@@ -148,7 +145,7 @@ func TestStory03OneDeadAccount(t *testing.T) {
 }
 
 // A spent quota says nothing of anybody.
-func TestStory04RateLimitedMeansGone(t *testing.T) {
+func TestRateLimitsTouchNobody(t *testing.T) {
 	onBoth(t, wish{users: 300, pageSize: 100, cfg: noGuard}, func(t *testing.T, x *world) {
 		for kind, outcome := range map[simorg.EffectKind]rostersync.RunOutcome{
 			simorg.QuotaExceeded: rostersync.PausedQuota, simorg.Throttled: rostersync.Failed,
@@ -169,7 +166,7 @@ func TestStory04RateLimitedMeansGone(t *testing.T) {
 }
 
 // A watermark that makes no sense is noticed, and everything read.
-func TestStory18WatermarkOf1970(t *testing.T) {
+func TestUnusableWatermarks(t *testing.T) {
 	at := func(d time.Duration) string {
 		return `{"upper":"` + time.Now().Add(d).UTC().Format(time.RFC3339) + `"}`
 	}
@@ -204,7 +201,7 @@ func TestStory18WatermarkOf1970(t *testing.T) {
 }
 
 // Times that a wrong clock noted lie ahead: nothing waits for them.
-func TestStory18HostClockWasAhead(t *testing.T) {
+func TestHostClockWasAhead(t *testing.T) {
 	onBoth(t, wish{users: 20, cfg: func(c *rostersync.Config) { c.Poll = time.Minute }}, func(t *testing.T, x *world) {
 		x.stop()
 		ahead := time.Now().Add(72 * time.Hour).UTC().Format(time.RFC3339Nano)
@@ -225,7 +222,7 @@ func TestStory18HostClockWasAhead(t *testing.T) {
 }
 
 // A host whose clock is hours off is said to be.
-func TestStory18HostClockIsAhead(t *testing.T) {
+func TestHostClockIsAhead(t *testing.T) {
 	onBoth(t, wish{users: 20}, func(t *testing.T, x *world) {
 		x.org.Faults().SkewClock(-3 * time.Hour)
 		must(t, x.org.Update(x.ids()[3], func(u *simorg.User) { u.Title = "Read all the same" }))

@@ -31,7 +31,7 @@ func (x *world) deactivate(ids ...string) {
 }
 
 // What takes nothing from anybody never waits for the guard.
-func TestStory05GuardThatStopsTheHiring(t *testing.T) {
+func TestGuardHoldsLeaversOnly(t *testing.T) {
 	onBoth(t, wish{users: 200}, func(t *testing.T, x *world) {
 		ids := x.ids()
 		x.deactivate(ids[:40]...)
@@ -70,7 +70,7 @@ func TestStory05GuardThatStopsTheHiring(t *testing.T) {
 }
 
 // An approval is of what was looked at, and of nothing that came later.
-func TestStory06ApprovalThatApprovedTooMuch(t *testing.T) {
+func TestApprovalIsSpentOnWhatWasSeen(t *testing.T) {
 	onBoth(t, wish{users: 200}, func(t *testing.T, x *world) {
 		ids := x.ids()
 		x.deactivate(ids[:40]...)
@@ -114,7 +114,7 @@ func TestStory06ApprovalThatApprovedTooMuch(t *testing.T) {
 }
 
 // A leak that is slow enough for every cycle is not slow enough for a day.
-func TestStory07SlowLeak(t *testing.T) {
+func TestGuardLimitsTheWindow(t *testing.T) {
 	guard := leavers(rostersync.Guard{Percent: 2, Window: 24 * time.Hour})
 	onBoth(t, wish{users: 400, cfg: guard}, func(t *testing.T, x *world) {
 		ids := x.ids()
@@ -173,7 +173,7 @@ func TestGuardHoldsAddresses(t *testing.T) {
 }
 
 // An edited scope shows whom it would remove before it does.
-func TestStory08InnocentFilterEdit(t *testing.T) {
+func TestEditedScopeIsShownFirst(t *testing.T) {
 	sales := `user.IsActive && user.Department == "Sales"`
 	onBoth(t, wish{users: 60, scope: sales, cfg: noGuard, idle: true}, func(t *testing.T, x *world) {
 		ids := x.ids()
@@ -264,7 +264,7 @@ func TestFrozenIsARuleToo(t *testing.T) {
 }
 
 // An org that was refreshed from production is not production.
-func TestStory25SandboxRefreshed(t *testing.T) {
+func TestAnotherOrgIsRefused(t *testing.T) {
 	onBoth(t, wish{users: 200, cfg: noGuard}, func(t *testing.T, x *world) {
 		n := len(x.activity(dialer.ActivityQuery{}))
 		other := simorg.New(simorg.Options{
@@ -315,7 +315,7 @@ func TestStory25SandboxRefreshed(t *testing.T) {
 }
 
 // A field that can no longer be read is held, not cleared.
-func TestStory25BlindField(t *testing.T) {
+func TestHiddenFieldsAreHeld(t *testing.T) {
 	onBoth(t, wish{users: 60, cfg: noGuard}, func(t *testing.T, x *world) {
 		ids := x.ids()
 		phones := map[string]string{}
