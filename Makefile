@@ -95,7 +95,7 @@ install: ## install programs, unit, system user and example config; keeps a conf
 	test -e $(DESTDIR)$(CONFDIR)/config.yaml || install -m 0644 $(EXAMPLE) $(DESTDIR)$(CONFDIR)/config.yaml
 	@test -n "$(DESTDIR)" || printf '%s\n' "" "next: edit $(CONFDIR)/config.yaml, then" \
 		"  systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload" \
-		"  rosterd check --config $(CONFDIR)/config.yaml && systemctl enable --now rosterd"
+		"  CREDENTIALS_DIRECTORY=$(CONFDIR) rosterd check --config $(CONFDIR)/config.yaml && systemctl enable --now rosterd"
 
 uninstall: ## remove what install put there; configuration and data stay
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(INSTALLED)) $(DESTDIR)$(UNITDIR)/rosterd.service
