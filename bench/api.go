@@ -10,7 +10,8 @@ import (
 
 const (
 	maxStatus = 20 * time.Millisecond
-	idleAsks  = 500
+	idleAsks  = 200
+	askEvery  = 50 * time.Millisecond
 )
 
 // apiRows measures how long status takes while a first sync runs, and beside
@@ -65,7 +66,7 @@ func (d *daemon) ask(ctx context.Context, times int) ([]time.Duration, error) {
 			return took, err
 		}
 		took = append(took, time.Since(began))
-		if !pause(ctx, 5*time.Millisecond) {
+		if !pause(ctx, askEvery) {
 			break
 		}
 	}

@@ -169,23 +169,25 @@ func (m *Mirror) PutTx(ctx context.Context, tx *Tx, rows []MirrorRow) error {
 	return nil
 }
 
+// lastNumber is the sync_state row with the last number given to a row.
+const lastNumber = "mirror_seq"
+
 // numbers sets n numbers aside for new rows, and returns the one before them.
 func (m *Mirror) numbers(ctx context.Context, tx *Tx, n int) (before int64, err error) {
 	if n == 0 {
 		return 0, nil
 	}
-	const name = "mirror_seq"
-	if _, err := tx.Exec(ctx, `INSERT INTO sync_state (org_id, name, value) VALUES ($1, $2, '0') ON CONFLICT (org_id, name) DO NOTHING`, m.org, name); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO sync_state (org_id, name, value) VALUES ($1, $2, '0') ON CONFLICT (org_id, name) DO NOTHING`, m.org, lastNumber); err != nil {
 		return 0, err
 	}
 	var text string
-	if err := tx.QueryRow(ctx, `SELECT value FROM sync_state WHERE org_id = $1 AND name = $2`+tx.ForUpdate(), m.org, name).Scan(&text); err != nil {
+	if err := tx.QueryRow(ctx, `SELECT value FROM sync_state WHERE org_id = $1 AND name = $2`+tx.ForUpdate(), m.org, lastNumber).Scan(&text); err != nil {
 		return 0, err
 	}
 	if before, err = strconv.ParseInt(text, 10, 64); err != nil {
 		return 0, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE sync_state SET value = $3 WHERE org_id = $1 AND name = $2`, m.org, name, strconv.FormatInt(before+int64(n), 10))
+	_, err = tx.Exec(ctx, `UPDATE sync_state SET value = $3 WHERE org_id = $1 AND name = $2`, m.org, lastNumber, strconv.FormatInt(before+int64(n), 10))
 	return before, err
 }
 

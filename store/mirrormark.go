@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"strconv"
 )
 
 // Settle notes that under policy nothing is to be done any more for these
@@ -39,7 +41,7 @@ func (m *Mirror) Unlisted(ctx context.Context, seen func(seq int64) bool, count 
 	}
 	more, err := m.unseen(ctx, seen, `SELECT m.id, m.seq FROM crm_users m JOIN dialer_users d
 		ON d.org_id = m.org_id AND d.salesforce_id = m.id AND d.salesforce_id <> '' AND d.status <> 'deleted'
-		WHERE m.org_id = $1 AND NOT m.listed AND m.id > $2 ORDER BY m.id LIMIT 20000`)
+		WHERE m.org_id = $1 AND m.listed = FALSE AND m.id > $2 ORDER BY m.id LIMIT 20000`)
 	return append(ids, more...), err
 }
 
@@ -105,7 +107,7 @@ func (m *Mirror) SetVisible(ctx context.Context, ids []string, visible bool) (in
 
 // Frozen returns the ids of the rows marked frozen.
 func (m *Mirror) Frozen(ctx context.Context) ([]string, error) {
-	return m.ids(ctx, `SELECT id FROM crm_users WHERE org_id = $1 AND is_frozen ORDER BY id`)
+	return m.ids(ctx, `SELECT id FROM crm_users WHERE org_id = $1 AND is_frozen = TRUE ORDER BY id`)
 }
 
 // Unknown returns those of the enrolled users' Salesforce ids that the mirror
@@ -144,14 +146,17 @@ func (m *Mirror) Invalidated(ctx context.Context, ids []string) (n int, err erro
 }
 
 // Count returns how many rows the mirror has, and how many the last snapshot
-// listed.
+// listed. Rows are never deleted: there are as many as were numbered.
 func (m *Mirror) Count(ctx context.Context) (all, listed int, err error) {
 	err = m.db.Read(ctx, func(tx *Tx) error {
 		var not int
-		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM crm_users WHERE org_id = $1 AND NOT listed`, m.org).Scan(&not); err != nil {
+		var last sql.NullString
+		err := tx.QueryRow(ctx, `SELECT (SELECT COUNT(*) FROM crm_users WHERE org_id = $1 AND listed = FALSE),
+			(SELECT value FROM sync_state WHERE org_id = $1 AND name = $2)`, m.org, lastNumber).Scan(&not, &last)
+		if err != nil || !last.Valid {
 			return err
 		}
-		err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM crm_users WHERE org_id = $1`, m.org).Scan(&all)
+		all, err = strconv.Atoi(last.String)
 		listed = all - not
 		return err
 	})

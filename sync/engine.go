@@ -336,31 +336,36 @@ func (e *Engine) lastListed() int {
 
 // counted is how many dialer users are linked to Salesforce, as last counted.
 type counted struct {
-	n  int
-	at time.Time
+	n     int
+	until time.Time // status goes by it, unless a run has ended
 }
 
-// countedFor is for how long status goes by a count, unless a run has ended.
-const countedFor = time.Second
+// countedFor is for how long status goes by a count that took so long: a large
+// org is not counted all the time.
+func countedFor(took time.Duration) time.Duration {
+	return min(max(500*took, time.Second), 30*time.Second)
+}
 
 // enrolled counts the dialer users who are linked to Salesforce.
 func (e *Engine) enrolled(ctx context.Context) (int, error) {
+	began := time.Now()
 	n, err := e.dir.Count(ctx, dialer.Query{Linked: true})
 	if err != nil {
 		return 0, err
 	}
+	now := time.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.counted = counted{int(n), time.Now()}
+	e.counted = counted{int(n), now.Add(countedFor(now.Sub(began)))}
 	return int(n), nil
 }
 
-// enrolledLately is enrolled, but for who joined or went in the last second.
+// enrolledLately is enrolled, but for who joined or went in the last seconds.
 func (e *Engine) enrolledLately(ctx context.Context) (int, error) {
 	e.mu.Lock()
 	c := e.counted
 	e.mu.Unlock()
-	if !c.at.IsZero() && time.Since(c.at) < countedFor {
+	if time.Now().Before(c.until) {
 		return c.n, nil
 	}
 	return e.enrolled(ctx)

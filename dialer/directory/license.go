@@ -59,7 +59,9 @@ func (d *Directory) SetLicenses(ctx context.Context, licenses []dialer.License) 
 				ON CONFLICT (org_id, type) DO UPDATE SET
 				purchased = CASE WHEN l.configured = excluded.configured THEN l.purchased ELSE excluded.purchased END,
 				configured = excluded.configured, is_default = excluded.is_default,
-				requires_salesforce_user = excluded.requires_salesforce_user`,
+				requires_salesforce_user = excluded.requires_salesforce_user
+				WHERE l.configured <> excluded.configured OR l.is_default <> excluded.is_default
+				OR l.requires_salesforce_user <> excluded.requires_salesforce_user`,
 				d.org, l.Type, l.Purchased, l.Default, l.RequiresSalesforce); err != nil {
 				return err
 			}

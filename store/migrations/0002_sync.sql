@@ -26,8 +26,9 @@ CREATE TABLE crm_users (
 -- Who shares an address is seen in the index alone.
 CREATE INDEX crm_users_email ON crm_users (org_id, email_key, is_active, visible) WHERE email_key <> '';
 CREATE INDEX crm_users_username ON crm_users (org_id, username_key);
-CREATE INDEX crm_users_frozen ON crm_users (org_id, id) WHERE is_frozen;
-CREATE INDEX crm_users_unlisted ON crm_users (org_id, id) WHERE NOT listed;
+-- SQLite prefers these to a wider index for their second column.
+CREATE INDEX crm_users_frozen ON crm_users (org_id, is_frozen, id) WHERE is_frozen = TRUE;
+CREATE INDEX crm_users_unlisted ON crm_users (org_id, listed, id) WHERE listed = FALSE;
 CREATE INDEX crm_users_settled ON crm_users (org_id, settled_policy, id);
 {{- if not .Postgres}}
 -- All that comparing a page needs, so that the documents need not be passed over.
