@@ -304,8 +304,8 @@ func refusedFields(err error) []dialer.Field {
 }
 
 func join(a, b string) string {
-	if a == "" {
-		return b
+	if a == "" || b == "" {
+		return a + b
 	}
 	return a + "; " + b
 }

@@ -41,21 +41,22 @@ func fingerprint(keys []string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// note records the destructive parts of an action and takes them out of it.
+// note records the destructive parts of an action, all of which waits for the
+// guard then.
 func (p *pass) note(a *Action) {
-	if a.Leaves || a.Readdresses {
-		p.noted[a.SalesforceID] = true
+	if !a.Leaves && !a.Readdresses {
+		return
 	}
+	p.noted[a.SalesforceID] = true
 	if a.Leaves {
 		p.noted[a.key(partLeave)] = true
 		p.leaving = append(p.leaving, destructive{a.SalesforceID, partLeave, a.key(partLeave), a.Actual.ID, a.Change.Verb, a.Change.Reason})
-		a.withoutLeaving()
 	}
 	if a.Readdresses {
 		p.noted[a.key(partEmail)] = true
 		p.leaving = append(p.leaving, destructive{a.SalesforceID, partEmail, a.key(partEmail), a.Actual.ID, dialer.VerbUpdate, ""})
-		a.withoutAddress()
 	}
+	a.Change.Verb = ""
 }
 
 // destructivePart passes what takes something from people through the guard,
@@ -156,12 +157,12 @@ func (p *pass) hold(ctx context.Context, why map[string]string) error {
 	return nil
 }
 
-// takeAway applies what the guard let pass. Each is compared anew: what has
-// mended itself meanwhile does not happen.
+// takeAway applies what the guard let pass, and of what it did not the rest.
+// Each is compared anew: what has mended itself meanwhile does not happen.
 func (p *pass) takeAway(ctx context.Context, allowed map[string]string) error {
 	var ids []string
 	for _, d := range p.leaving {
-		if _, ok := allowed[d.key]; ok && (len(ids) == 0 || ids[len(ids)-1] != d.id) {
+		if len(ids) == 0 || ids[len(ids)-1] != d.id {
 			ids = append(ids, d.id)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -23,7 +22,10 @@ import (
 func (e *Engine) Explain(ctx context.Context, ref string) (Explanation, error) {
 	x := Explanation{Asked: ref}
 	user, err := e.dir.User(ctx, ref)
-	if err != nil && !errors.Is(err, dialer.ErrNotFound) {
+	switch {
+	case errors.Is(err, dialer.ErrAmbiguous):
+		return x, &hinted{ErrAmbiguous, "name one of them by the Salesforce id, or the id in the dialer"}
+	case err != nil && !errors.Is(err, dialer.ErrNotFound):
 		return x, err
 	}
 	have := err == nil
@@ -180,106 +182,16 @@ func (e *Engine) explainMatch(x *Explanation, d *Desired, u *dialer.User, have b
 	}
 	for _, p := range x.Pending {
 		if p.Kind == store.PendingNoSeat {
-			x.Seat = "waits for one since " + p.Since.Format(time.RFC3339)
+			x.Seat = "waits for one since " + moment(p.Since)
 		}
 	}
 	if d == nil || !have || d.Err != nil || d.Unknown {
 		return
 	}
+	var p DiffPolicy
 	for _, f := range d.Owned {
-		if !f.Equal(u, &d.User) {
+		if p.differs(f, d, u) {
 			x.Diff = append(x.Diff, FieldDiff{Field: string(f), Have: f.Value(u), Want: f.Value(&d.User)})
 		}
 	}
-}
-
-// conclude puts it into one sentence, as one would say it to a colleague.
-func conclude(x *Explanation, d *Desired, u *dialer.User, have bool) string {
-	failing := func() string {
-		if x.Scope != nil {
-			for _, c := range x.Scope.Clauses {
-				if !c.True {
-					return ": " + c.Expression + " is false"
-				}
-			}
-		}
-		return ""
-	}
-	attention := ""
-	if len(x.Attention) > 0 {
-		attention = " A person must decide: " + x.Attention[0].Detail + "."
-	}
-	switch {
-	case have && u.Protected:
-		return "In the dialer (" + string(u.Status) + ") and protected: the sync never touches this user."
-	case have && u.SalesforceID == "":
-		return "In the dialer (" + string(u.Status) + ") as a local user, without Salesforce."
-	case have && u.Status == dialer.StatusActive && !u.DeactivateAt.IsZero():
-		return "Active until " + u.DeactivateAt.Format(time.RFC3339) + ", then deactivated: " + reasonText(u.DeactivateWhy) + "."
-	case have && u.Status == dialer.StatusActive:
-		return "Active in the dialer" + concludeActive(x, d, failing()) + attention
-	case have && u.AdminHold:
-		return "Inactive because an administrator deactivated this user; the sync does not undo that."
-	case have && u.Status == dialer.StatusInactive:
-		return "Inactive: " + reasonText(u.StatusReason) + "." + attention
-	case have:
-		return "Deleted from the dialer by an administrator."
-	case d == nil:
-		return "Not in the dialer, and not known from Salesforce."
-	case d.Err != nil:
-		return "Not in the dialer: the rules fail for this user: " + d.Err.Error() + "."
-	case d.Unknown:
-		return "Not in the dialer: Salesforce does not show this user to the integration user."
-	case d.Leave != dialer.ReasonNone:
-		return "Not in the dialer: " + reasonText(d.Leave) + failing() + "."
-	case strings.HasPrefix(x.Seat, "waits"):
-		return "Not in the dialer yet: no seat is left, and this user " + x.Seat + "."
-	case attention != "":
-		return "Not in the dialer." + attention
-	case !d.Enroll:
-		return "Not in the dialer: in scope, but nobody has added this user and enrollment is selected."
-	}
-	return "Not in the dialer yet: in scope, and added with the next sync."
-}
-
-// concludeActive says why someone has access whom nothing is about to take it from.
-func concludeActive(x *Explanation, d *Desired, failing string) string {
-	leaveHeld, addressHeld := false, false
-	for _, p := range x.Pending {
-		if p.Kind == "held" {
-			address := strings.HasPrefix(p.Detail, string(dialer.VerbUpdate))
-			leaveHeld, addressHeld = leaveHeld || !address, addressHeld || address
-		}
-	}
-	switch {
-	case d == nil:
-		return ", and not known from Salesforce."
-	case d.Leave != dialer.ReasonNone && leaveHeld:
-		return " still, though " + reasonText(d.Leave) + failing + ": the deactivation is held until someone approves it."
-	case d.Leave != dialer.ReasonNone:
-		return " still, though " + reasonText(d.Leave) + failing + ": the next sync sees to that."
-	case d.Unknown:
-		return ", and left as they are: Salesforce does not show this user to the integration user."
-	case d.Err != nil:
-		return ", and left as they are: the rules fail for this user: " + d.Err.Error() + "."
-	case addressHeld:
-		return ". The new e-mail address is held until someone approves it."
-	}
-	return ", as Salesforce says."
-}
-
-func reasonText(r dialer.Reason) string {
-	switch r {
-	case dialer.ReasonSalesforceInactive:
-		return "the user is inactive in Salesforce"
-	case dialer.ReasonSalesforceFrozen:
-		return "the user is frozen in Salesforce"
-	case dialer.ReasonOutOfScope:
-		return "the user is not in scope"
-	case dialer.ReasonNoSeat:
-		return "no seat is left"
-	case dialer.ReasonManual:
-		return "someone deactivated the user by hand"
-	}
-	return string(r)
 }
