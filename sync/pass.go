@@ -321,6 +321,11 @@ func (p *pass) finish(ctx context.Context) error {
 	if err := p.e.remember(ctx, keep...); err != nil {
 		return err
 	}
+	if p.everyone && !p.run.partial {
+		p.e.mu.Lock()
+		p.e.policySeen = p.cfg.policyText() // no run of its own is needed for these rules
+		p.e.mu.Unlock()
+	}
 	if err := p.seatAttention(ctx); err != nil {
 		return err
 	}
