@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rosterd/rosterd/crm/simorg"
+	"github.com/rosterd/rosterd/dialer"
 	rostersync "github.com/rosterd/rosterd/sync"
 )
 
@@ -88,6 +89,59 @@ func TestPolicyThereAndBack(t *testing.T) {
 		if _, ok := x.users()[id]; !ok {
 			e, err := x.engine.Explain(t.Context(), id)
 			t.Errorf("who joined meanwhile is not in the dialer: %s (%v)", e.Conclusion, err)
+		}
+	})
+}
+
+// Seats that are taken back from the contract are not taken from people, but somebody must hear of it.
+func TestOverAllocated(t *testing.T) {
+	onBoth(t, wish{users: 20, seats: 20}, func(t *testing.T, x *world) {
+		if st, err := x.engine.Status(t.Context()); err != nil || st.State != "ok" {
+			t.Fatalf("before: %+v, %v", st, err)
+		}
+		active := x.active()
+		if err := x.dir.SetLicenses(t.Context(), []dialer.License{{Type: "powerdialer", Purchased: 5, Default: true}}); err != nil {
+			t.Fatal(err)
+		}
+		x.changes()
+		if got := x.active(); got != active {
+			t.Errorf("%d are active, want %d", got, active)
+		}
+		st, err := x.engine.Status(t.Context())
+		if err != nil || st.State != "degraded" || !strings.Contains(strings.Join(st.Reasons, ";"), "powerdialer") {
+			t.Errorf("got %s %q, %v", st.State, st.Reasons, err)
+		}
+		checks, err := x.engine.Doctor(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range checks {
+			if c.Name == "seats" && (c.OK || c.Hint == "") {
+				t.Errorf("doctor: %+v", c)
+			}
+		}
+	})
+}
+
+// Someone who returns when no seat is left is not inactive for what was.
+func TestExplainReturnedWithoutSeat(t *testing.T) {
+	onBoth(t, wish{users: 12, seats: 12, cfg: func(c *rostersync.Config) {
+		c.Leaving = rostersync.Leaving{}
+		c.OnNoSeat = dialer.NoSeatCreateInactive
+	}}, func(t *testing.T, x *world) {
+		id := x.ids()[3]
+		for _, active := range []bool{false, true} {
+			if err := x.org.SetFields([]string{id}, map[string]any{"IsActive": active}); err != nil {
+				t.Fatal(err)
+			}
+			x.changes()
+			if err := x.dir.SetLicenses(t.Context(), []dialer.License{{Type: "powerdialer", Purchased: 2, Default: true}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e, err := x.engine.Explain(t.Context(), id)
+		if err != nil || !strings.Contains(e.Conclusion, "no seat") {
+			t.Errorf("got %q, seat %q, %v", e.Conclusion, e.Seat, err)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rosterd/rosterd/crm"
+	"github.com/rosterd/rosterd/dialer"
 )
 
 // patience is how long doctor waits for Salesforce, unless whoever asked waits
@@ -53,6 +54,9 @@ func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
 	for _, l := range licenses {
 		seats = append(seats, fmt.Sprintf("%s: %d of %d seats left", l.Type, l.Left, l.Purchased))
 	}
+	if over := overAllocated(licenses); err == nil && len(over) > 0 {
+		err = &hinted{errors.New(strings.Join(over, ", ")), "buy the seats that are in use, or deactivate people; until then nobody is added"}
+	}
 	add("seats", strings.Join(seats, ", "), err)
 	q := e.quota.status()
 	var spent error
@@ -61,6 +65,18 @@ func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
 	}
 	add("quota", fmt.Sprintf("%s: we made %d calls in 24 hours, %d are left to us", q.Level, q.Ours, q.BudgetLeft), spent)
 	return out, nil
+}
+
+// overAllocated says of which licenses more seats are in use than were bought:
+// the number bought was lowered, and nobody loses a seat by that.
+func overAllocated(licenses []dialer.License) []string {
+	var over []string
+	for _, l := range licenses {
+		if l.Left < 0 {
+			over = append(over, fmt.Sprintf("seats of %s in use beyond the %d purchased: %d", l.Type, l.Purchased, -l.Left))
+		}
+	}
+	return over
 }
 
 func (e *Engine) doctorOrg(ctx context.Context, c *crm.Client, add func(string, string, error) bool) {

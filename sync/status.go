@@ -51,7 +51,17 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 		}
 		return st, nil
 	}
+	licenses, err := e.dir.Licenses(ctx)
+	if err != nil {
+		return st, err
+	}
 	e.judgeState(&st, s, troubles, deferred, skew)
+	if over := overAllocated(licenses); len(over) > 0 {
+		st.Reasons = append(st.Reasons, over...)
+		if st.State == "ok" || st.State == "running" {
+			st.State = "degraded"
+		}
+	}
 	return st, nil
 }
 
