@@ -46,8 +46,9 @@ func (s *Schedule) String() string { return s.spec }
 func (s *Schedule) Next(t time.Time) time.Time {
 	wall := toWall(t, s.zone)
 	// After a repeated hour the wall clock is behind the walls already served:
-	// each of those resolves to an instant not after t and is passed over.
-	for range 200 {
+	// each of those resolves to an instant not after t and is passed over. A
+	// clock is put back by a day at most, which has 1,440 minutes.
+	for range 1500 {
 		wall = s.cron.Next(wall)
 		if wall.IsZero() {
 			return time.Time{}
