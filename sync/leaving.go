@@ -38,8 +38,8 @@ func (l Leaving) At(changed, seen time.Time) time.Time {
 	if changed.IsZero() || changed.After(seen) {
 		changed = seen
 	}
-	if l.Midnight {
-		return NextMidnight(changed, l.Zone)
+	if l.Midnight { // the earlier, for a clock put back over midnight shows the day before again
+		return earlier(NextMidnight(changed, l.Zone), NextMidnight(seen, l.Zone))
 	}
 	return changed.Add(l.After)
 }

@@ -97,8 +97,15 @@ func (s *Schedule) Due(last, now time.Time) time.Time {
 // NextMidnight returns 00:00 of the next local date after t in zone, or the
 // first instant of that date where daylight saving skips its midnight.
 func NextMidnight(t time.Time, zone *time.Location) time.Time {
-	y, m, d := t.In(zone).Date()
-	return fromWall(time.Date(y, m, d+1, 0, 0, 0, 0, time.UTC), zone)
+	local := t.In(zone)
+	y, m, d := local.Date()
+	wall := time.Date(y, m, d+1, 0, 0, 0, 0, time.UTC)
+	if at := fromWall(wall, zone); at.After(t) {
+		return at
+	}
+	// The clock was put back over midnight, and comes to it once more.
+	_, offset := local.Zone()
+	return wall.Add(-time.Duration(offset) * time.Second)
 }
 
 // toWall returns what a clock on the wall in zone shows at t, as a UTC time.
