@@ -202,12 +202,12 @@ func (m *Mirror) Rows(ctx context.Context, ids []string) ([]MirrorRow, error) {
 // ByKey returns the rows whose e-mail address (email) or user name folds to
 // one of keys, ordered by key and id.
 func (m *Mirror) ByKey(ctx context.Context, email bool, keys []string) ([]MirrorRow, error) {
-	col := "m.username_key"
+	col, some := "m.username_key", ""
 	if email {
-		col = "m.email_key"
+		col, some = "m.email_key", ` AND m.email_key <> ''` // in the words of the index
 	}
 	return m.query(ctx, func(tx *Tx) (string, []any, error) {
-		return `WHERE m.org_id = $1 AND ` + tx.In(col, 2) + ` ORDER BY ` + col + `, m.id`, []any{m.org, Strings(keys)}, nil
+		return `WHERE m.org_id = $1 AND ` + tx.In(col, 2) + some + ` ORDER BY ` + col + `, m.id`, []any{m.org, Strings(keys)}, nil
 	})
 }
 

@@ -115,7 +115,7 @@ func (d *Directory) FindByKey(ctx context.Context, field dialer.Field, keys []st
 			var users []dialer.User
 			err := d.db.Read(ctx, func(tx *store.Tx) (err error) {
 				users, err = readUsers(ctx, tx, d.org, "SELECT "+selected+" FROM dialer_users u WHERE u.org_id = $1 AND "+
-					c+" AND "+tx.In("u."+string(field)+"_key", 2)+" ORDER BY u.id", d.org, store.Strings(part))
+					c+" AND "+tx.In("u."+string(field)+"_key", 2), d.org, store.Strings(part)) // to order them, SQLite would read all users
 				return err
 			})
 			if err != nil {
@@ -126,6 +126,9 @@ func (d *Directory) FindByKey(ctx context.Context, field dialer.Field, keys []st
 				found[k] = append(found[k], u)
 			}
 		}
+	}
+	for _, users := range found {
+		slices.SortFunc(users, func(a, b dialer.User) int { return strings.Compare(a.ID, b.ID) })
 	}
 	return found, nil
 }
