@@ -17,9 +17,10 @@ import (
 // writers wait for each other rather than fail half way.
 const (
 	pragmas = "_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=busy_timeout(5000)" +
-		"&_pragma=foreign_keys(1)&_pragma=temp_store(memory)&_pragma=cache_size(-16000)" +
+		"&_pragma=foreign_keys(1)&_pragma=temp_store(memory)" +
 		"&_pragma=journal_size_limit(67108864)" // a first sync leaves no gigabyte of log behind
-	readPragmas = pragmas + "&_pragma=query_only(1)"
+	writePragmas = pragmas + "&_pragma=cache_size(-8000)"
+	readPragmas  = pragmas + "&_pragma=query_only(1)&_pragma=cache_size(-2000)" // the system caches the file too
 )
 
 func openSQLite(ctx context.Context, u *url.URL, o Options) (*DB, error) {
@@ -33,7 +34,7 @@ func openSQLite(ctx context.Context, u *url.URL, o Options) (*DB, error) {
 	file := "file:" + (&url.URL{Path: path}).EscapedPath()
 	db := &DB{log: o.Log, retry: o.Retry, path: path}
 	var err error
-	if db.sql, err = sql.Open("sqlite", file+"?_txlock=immediate&"+pragmas); err != nil {
+	if db.sql, err = sql.Open("sqlite", file+"?_txlock=immediate&"+writePragmas); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	if db.reader, err = sql.Open("sqlite", file+"?"+readPragmas); err != nil {

@@ -27,6 +27,7 @@ func serve(ctx context.Context, load loader, errOut io.Writer) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	limitMemory()
+	shareProcessors()
 	cfg, err := load()
 	if err != nil {
 		return unusable(err)
