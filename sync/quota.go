@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -113,6 +114,34 @@ func (g *governor) probeLocked(what string) bool {
 	}
 	g.probed = now
 	return true
+}
+
+// askAgain is how old news of a spent allocation must be for a person's request
+// to be worth the one call that learns how it stands now.
+const askAgain = 10 * time.Second
+
+// allow refuses a person's request that would cost more than is left. What
+// Salesforce said some time ago of the org's allocation is not held against
+// them: it is asked again.
+func (e *Engine) allow(ctx context.Context, need int, override bool) error {
+	err := e.quota.allow(need, override)
+	spent, ok := errors.AsType[*QuotaError](err)
+	if !ok || spent.What != whatReserve || !e.quota.older(askAgain) {
+		return err
+	}
+	limits, lerr := e.crm().Limits(context.WithValue(ctx, runKey{}, newRunning(Run{Override: true})))
+	if lerr != nil {
+		return errors.Join(err, lerr)
+	}
+	e.quota.observe(limits.DailyAPIRequests.Max-limits.DailyAPIRequests.Remaining, limits.DailyAPIRequests.Max)
+	return e.quota.allow(need, override)
+}
+
+// older reports whether what is known of the org's allocation is older than d.
+func (g *governor) older(d time.Duration) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.now().Sub(g.at) >= d
 }
 
 // What limits routine work.

@@ -35,7 +35,7 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 	default:
 		return Run{}, false, fmt.Errorf("unknown kind of run %q", q.Kind)
 	}
-	if err := e.quota.allow(need, q.Override); err != nil {
+	if err := e.allow(ctx, need, q.Override); err != nil {
 		return Run{}, false, err
 	}
 	begin := e.beginLocked
