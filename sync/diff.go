@@ -169,13 +169,24 @@ func (p *DiffPolicy) both(d *Desired, u *dialer.User) Action {
 			}
 		}
 	}
-	p.integrate(c, d, u)
 	c.User.SettledHash, c.User.SettledPolicy = d.Hash, p.Policy
-	p.status(&a, d, u)
+	if undecided(d, u) { // they keep the access that they have, and are looked at again
+		c.User.SettledHash, c.User.SettledPolicy = 0, 0
+	} else {
+		p.integrate(c, d, u)
+		p.status(&a, d, u)
+	}
 	if c.Verb == "" && len(c.Fields) > 0 {
 		c.Verb = dialer.VerbUpdate
 	}
 	return a
+}
+
+// undecided reports whether it is for the scope to give or take access, and the
+// scope needs what is not visible now and perhaps was never read.
+func undecided(d *Desired, u *dialer.User) bool {
+	returns := d.Leave == dialer.ReasonNone && u.Status == dialer.StatusInactive && u.StatusReason.BySync() && !u.AdminHold
+	return d.Blind && (returns || d.Leave == dialer.ReasonOutOfScope)
 }
 
 // differs reports whether an owned attribute must be written. What a dialer
