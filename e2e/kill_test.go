@@ -43,7 +43,7 @@ func TestKillAtTheSeatCap(t *testing.T) {
 			t.Error("nobody waits for a seat, so the cap was not tested")
 		}
 		d.ctl(t, "licenses", "set", "powerdialer", "--purchased", "5000").must(t)
-		d.sync(t, []string{"--full"}, 0, 3)
+		d.full(t, 0, 3)
 		if st := d.status(t); st.Waiting != 0 {
 			t.Errorf("%d still wait though seats are left", st.Waiting)
 		}
@@ -66,23 +66,20 @@ func killed(t *testing.T, s *sim, config string) *daemon {
 		if i >= n/4 { // the first ones kill the first sync of all
 			d.leads(t)
 			s.churn(t, 20+rnd.IntN(400))
-			people := s.people(t)
-			begun := time.Now()
-			requested(t, d, people, rnd)
-			if i == n/4 { // how long a sync takes here and now
-				until(t, time.Minute, "a sync ends", func() bool { return d.status(t).Running == 0 })
-				took = time.Since(begun) * 5 / 4
-				requested(t, d, people, rnd)
+			if i%8 == n/4%8 { // how long a sync takes here and now
+				took = time.Duration(d.full(t, 0, 3).TookMS) * time.Millisecond * 5 / 4
+				s.churn(t, 200)
 			}
+			requested(t, d, s.people(t), rnd)
 		}
-		time.Sleep(time.Duration(rnd.Int64N(int64(took))))
+		time.Sleep(time.Duration(rnd.Int64N(int64(took) + 1)))
 		d.kill()
 	}
 	s.do(t, "churn/pause", nil)
 	d.run(t)
 	d.serves(t)
 	d.leads(t)
-	d.sync(t, []string{"--full"}, 0, 3) // 3 where the end of the seats is noticed
+	d.full(t, 0, 3) // 3 where the end of the seats is noticed
 	interrupted := 0
 	for _, r := range d.runs(t) {
 		if r.Outcome == "failed" {

@@ -54,7 +54,7 @@ func sameAsOrg(t testing.TB, d *daemon, s *sim, users []user) {
 	}
 	for id, u := range byID {
 		if u.Status != "inactive" {
-			t.Errorf("user %s is %s, but not in scope", id, u.Status)
+			t.Errorf("user %s is %s, but not in scope:\n%s", id, u.Status, d.ctl(t, "users", "explain", id).out)
 		}
 	}
 	left := 0

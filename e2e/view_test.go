@@ -28,6 +28,7 @@ type (
 		Attention       int                     `json:"attention"`
 		SalesforceCalls int                     `json:"salesforce_calls"`
 		Read            int                     `json:"read"`
+		TookMS          int64                   `json:"took_ms"`
 		Mirrored        int                     `json:"mirrored"`
 		Started         time.Time               `json:"started_at"`
 		Actor           struct{ Name string }   `json:"actor"`
@@ -88,8 +89,11 @@ func (d *daemon) sync(t testing.TB, args []string, codes ...int) run {
 	return decode[run](t, r)
 }
 
-// full runs a full sync that must succeed.
-func (d *daemon) full(t testing.TB) run { t.Helper(); return d.sync(t, []string{"--full"}) }
+// full runs a full sync to its end.
+func (d *daemon) full(t testing.TB, codes ...int) run {
+	t.Helper()
+	return d.sync(t, []string{"--full"}, codes...)
+}
 
 func (d *daemon) users(t testing.TB, args ...string) []user {
 	t.Helper()
