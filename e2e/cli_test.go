@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -81,9 +82,7 @@ func addPerson(t testing.TB, s *sim, name string, more fields) string {
 		"ProfileId": like.ProfileID, "IsActive": true, "TimeZoneSidKey": "America/Denver", "LocaleSidKey": "en_US",
 		"LanguageLocaleKey": "en_US", "EmailEncodingKey": "UTF-8",
 	}
-	for k, v := range more {
-		f[k] = v
-	}
+	maps.Copy(f, more)
 	var added struct{ ID string }
 	s.ask(t, "POST", "users", f, &added)
 	return added.ID

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -262,12 +263,9 @@ func (r result) must(t testing.TB, codes ...int) result {
 	if len(codes) == 0 {
 		codes = []int{0}
 	}
-	for _, c := range codes {
-		if r.code == c {
-			return r
-		}
+	if !slices.Contains(codes, r.code) {
+		t.Fatalf("%v; want exit code %v", r, codes)
 	}
-	t.Fatalf("%v; want exit code %v", r, codes)
 	return r
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"syscall"
@@ -86,9 +87,7 @@ func TestSalesforceFaults(t *testing.T) {
 			f.reload(t) // with new clients every call is made, that for a token too
 			for i, p := range f.places {
 				rule := fields{"effect": k.effect}
-				for key, v := range p.rule {
-					rule[key] = v
-				}
+				maps.Copy(rule, p.rule)
 				f.sims[i].fault(t, rule)
 			}
 			for i, r := range f.syncs(t) {
@@ -248,9 +247,7 @@ func TestDoctorFindsTheFault(t *testing.T) {
 		for _, kind := range []string{"insufficient_access", "bad_gateway"} {
 			t.Run(fmt.Sprint(c.check, " ", kind), func(t *testing.T) {
 				rule := fields{"effect": fields{"kind": kind}}
-				for k, v := range c.rule {
-					rule[k] = v
-				}
+				maps.Copy(rule, c.rule)
 				s.fault(t, rule)
 				r := d.ctl(t, "doctor", "-o", "json").must(t, 1)
 				s.clear(t)

@@ -105,9 +105,9 @@ func (d *daemon) user(t testing.TB, ref string) user {
 	return decode[user](t, d.ctl(t, "users", "show", ref, "-o", "json").must(t))
 }
 
-func (d *daemon) runs(t testing.TB, args ...string) []run {
+func (d *daemon) runs(t testing.TB) []run {
 	t.Helper()
-	return decode[[]run](t, d.ctl(t, append([]string{"runs", "list", "-o", "json", "--limit", "1000"}, args...)...).must(t))
+	return decode[[]run](t, d.ctl(t, "runs", "list", "-o", "json", "--limit", "1000").must(t))
 }
 
 // status is how the first org stands.
