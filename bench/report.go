@@ -122,7 +122,7 @@ func (r row) change(stored *results) string {
 
 func (r row) line(stored *results) string {
 	c := r.cells()
-	text := fmt.Sprintf("%-26s %-9s %8s users  %10s  floor %10s  ratio %5s  target %-10s %-4s %s", c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], r.change(stored))
+	text := fmt.Sprintf("%-29s %-9s %8s users  %10s  floor %10s  ratio %5s  target %-10s %-4s %s", c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], r.change(stored))
 	if r.CPU > 0 {
 		text += fmt.Sprintf("   cpu %.2f s, floor %.2f s, ratio %.2f", r.CPU, r.FloorCPU, r.CPU/max(r.FloorCPU, 0.01))
 	}
