@@ -19,7 +19,7 @@ const (
 	pragmas = "_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=busy_timeout(5000)" +
 		"&_pragma=foreign_keys(1)&_pragma=temp_store(memory)" +
 		"&_pragma=journal_size_limit(67108864)" // a first sync leaves no gigabyte of log behind
-	writePragmas = pragmas + "&_pragma=cache_size(-8000)"
+	writePragmas = pragmas + "&_pragma=cache_size(-8000)&_pragma=wal_autocheckpoint(4000)"
 	readPragmas  = pragmas + "&_pragma=query_only(1)&_pragma=cache_size(-2000)" // the system caches the file too
 )
 
