@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/expr-lang/expr"
@@ -297,23 +298,50 @@ func failure(of string, err error) error {
 }
 
 func assign(r *rule, out any, into *dialer.User) error {
+	var list []any
 	switch v := out.(type) {
-	case nil:
-		r.field.SetText(into, "")
-	case string:
-		r.field.SetText(into, strings.TrimSpace(v))
-	case []string:
-		into.SetGroups(r.field.Kind(), v...)
 	case []any:
-		names := make([]string, 0, len(v))
-		for _, n := range v {
-			names = append(names, strings.TrimSpace(fmt.Sprint(n)))
+		list = v
+	case []string:
+		for _, s := range v {
+			list = append(list, s)
 		}
-		into.SetGroups(r.field.Kind(), names...)
-	case bool, int, float64:
-		r.field.SetText(into, fmt.Sprint(v))
 	default:
-		return fmt.Errorf("the rule for %s gives %T for this user, not text", r.Set, out)
+		s, ok := text(v)
+		if !ok {
+			return fmt.Errorf("the rule for %s gives %T for this user, not text", r.Set, out)
+		}
+		r.field.SetText(into, s)
+		return nil
 	}
+	kind := r.field.Kind()
+	if kind == "" || kind.Single() && len(list) > 1 {
+		return fmt.Errorf("the rule for %s gives a list for this user, not text", r.Set)
+	}
+	names := make([]string, 0, len(list))
+	for _, v := range list {
+		s, ok := text(v)
+		if !ok {
+			return fmt.Errorf("the rule for %s gives a list of %T for this user, not of text", r.Set, v)
+		}
+		names = append(names, s)
+	}
+	into.SetGroups(kind, names...)
 	return nil
+}
+
+// text returns a value as the directory has it: nothing for nil, and numbers
+// in full.
+func text(v any) (string, bool) {
+	switch v := v.(type) {
+	case nil:
+		return "", true
+	case string:
+		return strings.TrimSpace(v), true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case bool, int:
+		return fmt.Sprint(v), true
+	}
+	return "", false
 }
