@@ -190,6 +190,10 @@ func compile(r Rule, kind expr.Option) (rule, error) {
 	}
 	v := &uses{}
 	ast.Walk(&tree.Node, v)
+	if len(v.loose) > 0 {
+		e := &file.Error{Location: v.loose[0].Location(), Message: "user stands without the name of a field, such as user.Title or user.Custom.Name__c: what is read cannot be told"}
+		return rule{}, e.Bind(tree.Source)
+	}
 	return rule{Rule: r, field: dialer.Field(r.Set), program: prog, uses: v.names}, nil
 }
 
@@ -207,28 +211,33 @@ func stringish(prog *vm.Program, r Rule) error {
 	return fmt.Errorf("%s must be text, not %s", r.Set, t)
 }
 
-// uses collects what an expression reads of user.
-type uses struct{ names []string }
+// uses collects what an expression reads of user. What it reads must be plain
+// to see: it is what Salesforce is asked for, and what is held when hidden.
+type uses struct {
+	names []string
+	loose []ast.Node // user, or user.Custom, as yet without a name behind it
+}
 
-// Visit notes user.Name and user.Custom["Name"].
+// Visit notes user.Name and user.Custom["Name"]. It comes to a node after the
+// nodes within it.
 func (v *uses) Visit(n *ast.Node) {
+	if id, ok := (*n).(*ast.IdentifierNode); ok && (id.Value == "user" || id.Value == "$env") {
+		v.loose = append(v.loose, *n)
+		return
+	}
 	m, ok := (*n).(*ast.MemberNode)
-	if !ok {
+	if !ok || len(v.loose) == 0 || v.loose[len(v.loose)-1] != m.Node {
 		return
 	}
 	name, ok := m.Property.(*ast.StringNode)
-	if !ok {
+	if id, whole := m.Node.(*ast.IdentifierNode); !ok || whole && id.Value == "$env" {
 		return
-	}
-	switch base := m.Node.(type) {
-	case *ast.IdentifierNode:
-		if base.Value == "user" {
-			v.names = append(v.names, name.Value)
-		}
-	case *ast.MemberNode:
-		if p, ok := base.Property.(*ast.StringNode); ok && p.Value == "Custom" {
-			v.names = append(v.names, "Custom."+name.Value)
-		}
+	} else if whole && name.Value == "Custom" {
+		v.loose[len(v.loose)-1] = m
+	} else if v.loose = v.loose[:len(v.loose)-1]; whole {
+		v.names = append(v.names, name.Value)
+	} else {
+		v.names = append(v.names, "Custom."+name.Value)
 	}
 }
 
