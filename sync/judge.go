@@ -81,7 +81,8 @@ func (d *Desired) judgeUser(c *Config, u *crm.User, held []string) {
 func tidy(u *dialer.User) {
 	for _, s := range [...]string{
 		u.Username, u.Email, u.FirstName, u.LastName, u.DisplayName, u.Title, u.EmployeeNumber, u.Phone, u.Mobile,
-		u.Settings.CallerIDName, u.Settings.SalesRole, u.Settings.TargetMarket,
+		u.Settings.CallerIDName, u.Settings.SalesRole, u.Settings.TargetMarket, u.Settings.CallerIDNumber, u.Settings.Country,
+		u.ManagerID, u.Extension, u.Timezone, u.Language, u.SystemRole,
 	} {
 		for i := range len(s) {
 			if c := s[i]; c < ' ' || c >= 0x7f {
