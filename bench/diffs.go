@@ -17,14 +17,14 @@ const (
 
 // diffRows measures Diff alone, of users of whom one in a hundred changed,
 // beside the plainest way to find them: a map and a comparison.
-func diffRows() ([]row, error) {
+func diffRows(users int) ([]row, error) {
 	var owned []dialer.Field
 	for _, r := range sync.DefaultRules() {
 		if r.Own == sync.OwnSalesforce {
 			owned = append(owned, dialer.Field(r.Set))
 		}
 	}
-	want, have := make([]sync.Desired, diffUsers), make([]dialer.User, diffUsers)
+	want, have := make([]sync.Desired, users), make([]dialer.User, users)
 	for i := range want {
 		u := person(i)
 		have[i] = u
@@ -68,11 +68,11 @@ func diffRows() ([]row, error) {
 		}
 		return nil
 	})
-	if err == nil && (changed != diffUsers/100 || plain != changed) {
-		err = fmt.Errorf("the diff found %d changes and the floor %d, of %d", changed, plain, diffUsers/100)
+	if err == nil && (changed != users/100 || plain != changed) {
+		err = fmt.Errorf("the diff found %d changes and the floor %d, of %d", changed, plain, users/100)
 	}
 	r := row{
-		Name: "diff alone, 1 % changed", Users: diffUsers, Unit: "ms", Value: millis(ours), Floor: millis(floor),
+		Name: "diff alone, 1 % changed", Users: users, Unit: "ms", Value: millis(ours), Floor: millis(floor),
 		Note: "in memory; the floor is a map and a comparison",
 	}
 	return []row{r}, err

@@ -111,7 +111,7 @@ func (s *settings) measure(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	if s.only == "" || s.only == "diff" {
-		if err := add(diffRows()); err != nil {
+		if err := add(diffRows(diffUsers)); err != nil {
 			return err
 		}
 	}
