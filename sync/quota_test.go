@@ -1,0 +1,161 @@
+package sync_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rosterd/rosterd/crm"
+	"github.com/rosterd/rosterd/crm/simorg"
+	rostersync "github.com/rosterd/rosterd/sync"
+)
+
+func (x *world) quota() rostersync.QuotaStatus {
+	x.t.Helper()
+	q, err := x.engine.Quota(x.t.Context())
+	must(x.t, err)
+	return q
+}
+
+// The budget is never crossed by routine work, and drains by stages.
+func TestBudgetDrains(t *testing.T) {
+	cfg := func(c *rostersync.Config) { c.Budget, c.Guard = rostersync.Budget{CallsPerDay: 60}, rostersync.Guard{} }
+	onBoth(t, wish{users: 20, cfg: cfg}, func(t *testing.T, x *world) {
+		levels := map[string]string{"normal": "1h0m0s", "stretched": "2h0m0s", "leavers_only": "5h0m0s", "exhausted": "5h0m0s"}
+		seen := map[string]bool{}
+		for range 40 {
+			q := x.quota()
+			seen[q.Level] = true
+			if used, _ := x.org.Usage(); q.Ours != used || q.Ours > 60 || q.BudgetLeft != 60-q.Ours {
+				t.Fatalf("we count %d calls and %d left, the org counts %d", q.Ours, q.BudgetLeft, used)
+			}
+			if q.PollEvery != levels[q.Level] {
+				t.Fatalf("at %s it polls every %s", q.Level, q.PollEvery)
+			}
+			x.engine.Poll()
+		}
+		if len(seen) != 4 {
+			t.Errorf("levels: %v", seen)
+		}
+		r := x.engine.Poll()
+		want(t, r, rostersync.PausedQuota, map[string]int{"read": 0})
+		if st := x.status(); st.State != "degraded" || !strings.Contains(strings.Join(st.Reasons, " "), "API quota") {
+			t.Errorf("status %s, %q", st.State, st.Reasons)
+		}
+
+		// A person is told why, and may go on with a reason.
+		for kind, need := range map[rostersync.Kind]string{rostersync.KindFull: "5 calls", rostersync.KindChanges: "3 calls"} {
+			_, _, err := x.engine.Request(t.Context(), rostersync.Request{Kind: kind})
+			if !errors.Is(err, rostersync.ErrQuota) || !strings.Contains(err.Error(), need) {
+				t.Errorf("%s: %v", kind, err)
+			}
+		}
+		if c, err := x.engine.Preview(t.Context(), rostersync.KindFull); err != nil || c.Allowed || c.Calls != 5 || c.Users != 21 {
+			t.Errorf("preview: %+v, %v", c, err)
+		}
+		want(t, x.sync(rostersync.Request{Kind: rostersync.KindFull, Override: true, Reason: "CASE-2"}), rostersync.Succeeded, nil)
+
+		// The count survives a restart, and falls as hours pass.
+		x.restart(nil)
+		x.eventually("the count is read", func() bool { return x.quota().Ours > 60 })
+		if q := x.quota(); q.Level != "exhausted" {
+			t.Errorf("after a restart: %+v", q)
+		}
+		x.stop()
+		x.exec(`UPDATE api_calls SET hour = hour - 26`)
+		x.restart(nil)
+		want(t, x.changes(), rostersync.Succeeded, nil)
+	})
+}
+
+// The reserve is left to the org's other apps; when they have used it up, one
+// call now and then finds out whether that is still so.
+func TestReserveIsLeftToOthers(t *testing.T) {
+	cfg := func(c *rostersync.Config) { c.Budget = rostersync.Budget{ReservePercent: 20} }
+	onBoth(t, wish{users: 20, cfg: cfg}, func(t *testing.T, x *world) {
+		for _, tc := range []struct {
+			used  int
+			level string
+		}{{100, "normal"}, {481, "stretched"}, {641, "leavers_only"}} {
+			x.org.SetUsage(tc.used, 1000)
+			want(t, x.engine.Poll(), rostersync.Succeeded, nil)
+			if q := x.quota(); q.Level != tc.level || q.Reserve != 200 || q.Max != 1000 || q.BudgetLeft != 800-q.Used {
+				t.Errorf("at %d: %+v", tc.used, q)
+			}
+		}
+		x.org.SetUsage(799, 1000)
+		x.engine.Poll()
+		before := fmt.Sprint(x.org.Calls())
+		want(t, x.engine.Poll(), rostersync.PausedQuota, nil)
+		if after := fmt.Sprint(x.org.Calls()); after != before {
+			t.Errorf("calls were made: %s, %s", before, after)
+		}
+		if used, _ := x.org.Usage(); used > 800 {
+			t.Errorf("%d used, the reserve begins at 800", used)
+		}
+	})
+}
+
+// A full sync that is due waits while most of the quota is spent, and leavers
+// are found all the same.
+func TestFullSyncIsDeferred(t *testing.T) {
+	cfg := func(c *rostersync.Config) {
+		c.Budget, c.Guard = rostersync.Budget{CallsPerDay: 1000}, rostersync.Guard{}
+	}
+	onBoth(t, wish{users: 20, cfg: cfg}, func(t *testing.T, x *world) {
+		x.stop()
+		hour := time.Now().Unix() / 3600
+		x.exec(`DELETE FROM api_calls`)
+		x.exec(`INSERT INTO api_calls (org_id, hour, calls) VALUES ($1, $2, 850)`, x.orgID, hour)
+		x.setState("full_due", time.Now().Add(-49*time.Hour).UTC().Format(time.RFC3339Nano))
+		x.restart(nil)
+		x.eventually("it is deferred", func() bool {
+			return strings.Contains(strings.Join(x.status().Reasons, " "), "a full sync is due and waits")
+		})
+		x.deactivate(x.ids()[0])
+		want(t, x.engine.Poll(), rostersync.Succeeded, map[string]int{"deactivated": 1})
+		runs, err := x.engine.Runs(t.Context(), 0, 100)
+		must(t, err)
+		if count(runs, "schedule") != 0 {
+			t.Error("the full sync ran")
+		}
+		x.stop()
+		x.exec(`UPDATE api_calls SET calls = 10`)
+		x.restart(nil)
+		want(t, x.until(func(r rostersync.Run) bool { return r.Trigger == "schedule" }), rostersync.Succeeded, nil)
+	})
+}
+
+// A first sync that the budget can never pay is not begun again and again.
+func TestBudgetIsTooSmall(t *testing.T) {
+	cfg := func(c *rostersync.Config) { c.Budget = rostersync.Budget{CallsPerDay: 20} }
+	onBoth(t, wish{users: 300, pageSize: 10, cfg: cfg, idle: true}, func(t *testing.T, x *world) {
+		r := x.firstRun()
+		want(t, r, rostersync.PausedQuota, map[string]int{"created": 0})
+		if used, _ := x.org.Usage(); used > 20 || r.Hint == "" {
+			t.Errorf("%d calls, hint %q", used, r.Hint)
+		}
+		// Another day it goes on where it stopped.
+		x.stop()
+		x.exec(`UPDATE api_calls SET hour = hour - 26`)
+		x.restart(func(c *rostersync.Config, _ *crm.Config) { c.Budget.CallsPerDay = 40 })
+		r = x.until(func(r rostersync.Run) bool { return r.Outcome == rostersync.Succeeded })
+		want(t, r, rostersync.Succeeded, map[string]int{"created": 300})
+		if used, _ := x.org.Usage(); used > 50 {
+			t.Errorf("%d calls in all", used)
+		}
+	})
+}
+
+// Where answers do not tell the allocation, it is asked for.
+func TestAllocationIsAskedFor(t *testing.T) {
+	onBoth(t, wish{users: 20, idle: true}, func(t *testing.T, x *world) {
+		x.org.Faults().SetLimitInfo(simorg.LimitInfoMissing)
+		want(t, x.firstRun(), rostersync.Succeeded, nil)
+		if q := x.quota(); q.Max != 1_000_000 || q.Used <= 0 || x.org.Calls()["limits"] != 1 {
+			t.Errorf("%+v, calls %v", q, x.org.Calls())
+		}
+	})
+}
