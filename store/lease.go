@@ -42,7 +42,7 @@ func (db *DB) Lease(ctx context.Context, name string) (*Lease, bool, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
-		if err == syscall.EWOULDBLOCK { //nolint:errorlint // the system call's own value
+		if err == syscall.EWOULDBLOCK {
 			return nil, false, nil
 		}
 		return nil, false, fmt.Errorf("take the lease: %w", err)

@@ -106,7 +106,7 @@ func (p *pass) sort(ctx context.Context, a *Action, settled *settled) error {
 		return nil // something of this user waits
 	}
 	if u.SettledHash != d.Hash || u.SettledPolicy != p.diff.Policy {
-		a.Change = p.diff.change(dialer.VerbSettle, d, u)
+		a.Change = p.diff.change(dialer.VerbSettle, u)
 		a.Change.User.SettledHash, a.Change.User.SettledPolicy = d.Hash, p.diff.Policy
 		return nil
 	}
@@ -173,13 +173,13 @@ func (p *pass) results(ctx context.Context, of []*Action, results []dialer.Resul
 	verbs := map[dialer.Verb]int{}
 	for i, r := range results {
 		a := of[i]
-		switch {
-		case r.Outcome == dialer.Refused:
+		switch r.Outcome {
+		case dialer.Refused:
 			if err := p.refused(ctx, a, r.Err); err != nil {
 				return err
 			}
 			continue
-		case r.Outcome == dialer.Applied:
+		case dialer.Applied:
 			verbs[a.Change.Verb]++
 			if a.Desired != nil && a.Change.Verb != dialer.VerbSettle && p.run.Kind != KindFull {
 				p.e.lag(a.Desired)

@@ -133,7 +133,7 @@ func (p *DiffPolicy) onlyDesired(d *Desired) Action {
 		return a
 	}
 	a.Joins = true
-	a.Change = p.change(dialer.VerbCreate, d, nil)
+	a.Change = p.change(dialer.VerbCreate, nil)
 	a.Change.User = d.User
 	if d.User.SystemRole == dialer.SystemRoleAdmin { // see differs
 		a.Change.User.SystemRole = ""
@@ -157,7 +157,7 @@ func (p *DiffPolicy) both(d *Desired, u *dialer.User) Action {
 		a.Skip = SkipProtected
 		return a
 	}
-	a.Change = p.change("", d, u)
+	a.Change = p.change("", u)
 	c := &a.Change
 	c.User = *u
 	for _, f := range d.Owned {
@@ -271,7 +271,7 @@ func (p *DiffPolicy) leave(a *Action, d *Desired, u *dialer.User) {
 	c.Verb = dialer.VerbDeactivate
 }
 
-func (p *DiffPolicy) change(v dialer.Verb, d *Desired, u *dialer.User) dialer.Change {
+func (p *DiffPolicy) change(v dialer.Verb, u *dialer.User) dialer.Change {
 	c := dialer.Change{Verb: v, Actor: p.Actor}
 	if u != nil {
 		c.UserID, c.Version = u.ID, u.Version

@@ -534,7 +534,7 @@ func TestDiffEndsWithTheErrorOfASide(t *testing.T) {
 			}
 		}
 		if !errors.Is(failed, broken) {
-			return fmt.Errorf("ends with %v", failed)
+			return fmt.Errorf("ends with another error: %w", failed)
 		}
 		if !over[1] { // Diff need not have begun with the mirror
 			return errors.New("the directory's side is still open")
@@ -567,7 +567,7 @@ func TestDiffRefusesDisorder(t *testing.T) {
 			d.desired = slices.Insert(d.desired, r.IntN(n), oneOf(r, d.desired[r.IntN(n)], Desired{}))
 		}
 		if _, err := d.diff(); err == nil || !strings.Contains(err.Error(), "out of order") {
-			return fmt.Errorf("got %v", err)
+			return fmt.Errorf("another error, or none: %w", err)
 		}
 		return nil
 	})

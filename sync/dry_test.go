@@ -1,6 +1,7 @@
 package sync_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -171,7 +172,7 @@ func TestDryRunsAreForgotten(t *testing.T) {
 		for range 20 {
 			x.sync(rostersync.Request{Kind: rostersync.KindChanges, DryRun: true})
 		}
-		if _, err := x.engine.RunByID(t.Context(), first.ID); err != rostersync.ErrNoRun {
+		if _, err := x.engine.RunByID(t.Context(), first.ID); !errors.Is(err, rostersync.ErrNoRun) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -54,7 +54,7 @@ type Observer interface {
 	Skipped(org, reason string, n int)
 	StatusGauges(org string, mirror, enrolled, held, attention, waiting, overdue int)
 	LastSuccess(org, kind string, at time.Time)
-	QuotaGauges(org string, used, max, ours, budgetLeft int)
+	QuotaGauges(org string, used, most, ours, budgetLeft int)
 	Lag(org string, d time.Duration)
 	Seats(org, license string, purchased, assigned int)
 }
@@ -236,9 +236,7 @@ func (e *Engine) load(ctx context.Context) error {
 func (e *Engine) recall(values map[string]string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for k, v := range values {
-		e.state[k] = v
-	}
+	maps.Copy(e.state, values)
 }
 
 // pinOrg makes sure that the org is the one that was seen first, and pins it

@@ -257,7 +257,7 @@ func (r *running) does() string {
 // hintOf finds what to do about an error.
 func hintOf(err error) string {
 	for err != nil {
-		if h, ok := err.(interface{ Hint() string }); ok { //nolint:errorlint // each link of the chain is asked in turn
+		if h, ok := err.(interface{ Hint() string }); ok {
 			return h.Hint()
 		}
 		switch u := err.(type) { //nolint:errorlint // likewise

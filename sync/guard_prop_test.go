@@ -74,7 +74,7 @@ func TestGuardHoldsWhatExceedsEveryLimit(t *testing.T) {
 		held, ok := errors.AsType[*HeldError](err)
 		switch {
 		case (err != nil) != want:
-			return fmt.Errorf("%+v, %d planned after %+v: got %v, want held %v", g, planned, h, err, want)
+			return fmt.Errorf("%+v, %d planned after %+v, want held %v: %w", g, planned, h, want, err)
 		case err != nil && (!ok || held.Planned != planned || held.History != h.Leaving || held.Enrolled != h.Enrolled || held.Window <= 0 || held.Limit == "" || held.Hint() == ""):
 			return fmt.Errorf("%+v, %d planned after %+v: says %+v", g, planned, h, held)
 		}

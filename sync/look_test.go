@@ -157,15 +157,6 @@ func (x *world) agree() {
 	}
 }
 
-// verbs counts what happened, by verb.
-func verbs(list []dialer.Activity) map[dialer.Verb]int {
-	n := map[dialer.Verb]int{}
-	for _, a := range list {
-		n[a.Verb]++
-	}
-	return n
-}
-
 // want fails the test unless the run ended like that; counts are compared
 // where they are given.
 func want(t *testing.T, r rostersync.Run, outcome rostersync.RunOutcome, counts map[string]int) {
@@ -219,6 +210,7 @@ func (w *witness) RunFinished(_, kind, outcome string, _ time.Duration) {
 func (w *witness) Changes(_, verb, outcome string, n int) {
 	w.note(w.changes, verb+" "+outcome, n, true)
 }
+
 func (w *witness) Skipped(_, reason string, n int)                   { w.note(w.skipped, reason, n, false) }
 func (w *witness) StatusGauges(string, int, int, int, int, int, int) {}
 func (w *witness) LastSuccess(string, string, time.Time)             {}

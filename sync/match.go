@@ -132,7 +132,7 @@ func (m *matcher) decide(ctx context.Context, p *pass, a *Action, found []dialer
 // link makes a creation the first link of a dialer user.
 func (p *pass) link(a *Action, u *dialer.User) {
 	d := a.Desired
-	c := p.diff.change(dialer.VerbLink, d, u)
+	c := p.diff.change(dialer.VerbLink, u)
 	c.User = *u
 	c.User.SalesforceID, c.User.MatchMethod = d.SalesforceID, string(p.cfg.Match)
 	c.Fields = []dialer.Field{dialer.FieldSalesforceID, dialer.FieldMatchMethod}

@@ -15,8 +15,14 @@ import (
 func TestBrokenReadsOfEveryKind(t *testing.T) {
 	onBoth(t, wish{users: 300, pageSize: 100, cfg: noGuard}, func(t *testing.T, x *world) {
 		for _, tc := range []simorg.Effect{
-			{Kind: simorg.Drop}, {Kind: simorg.Truncate}, {Kind: simorg.CutBody}, {Kind: simorg.EmptyBody}, {Kind: simorg.ServerError},
-			{Kind: simorg.BadGateway}, {Kind: simorg.Unavailable}, {Kind: simorg.EmptyResult},
+			{Kind: simorg.Drop},
+			{Kind: simorg.Truncate},
+			{Kind: simorg.CutBody},
+			{Kind: simorg.EmptyBody},
+			{Kind: simorg.ServerError},
+			{Kind: simorg.BadGateway},
+			{Kind: simorg.Unavailable},
+			{Kind: simorg.EmptyResult},
 			{Kind: simorg.Status, Status: 400, Code: "INVALID_QUERY_LOCATOR", Message: "invalid query locator"},
 			{Kind: simorg.Status, Status: 400, Code: "QUERY_TIMEOUT", Message: "Your query request was running for too long."},
 		} {

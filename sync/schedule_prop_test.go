@@ -21,7 +21,7 @@ var zoneNames string
 func loadZones(t *testing.T) []*time.Location {
 	t.Helper()
 	var zones []*time.Location
-	for _, name := range strings.Fields(zoneNames) {
+	for name := range strings.FieldsSeq(zoneNames) {
 		zone, err := time.LoadLocation(name)
 		if err != nil {
 			t.Fatal(err)
@@ -169,7 +169,7 @@ func TestNextFollowsTheClockOnTheWall(t *testing.T) {
 			return fmt.Errorf("%s: %w", c, err)
 		}
 		due, from := e.due(c), e.at(r)
-		for steps := 0; steps < 24; steps++ {
+		for range 24 {
 			next := s.Next(from)
 			if !next.After(from) {
 				return fmt.Errorf("%s in %s: after %s comes %s", c, e.zone, from, next)

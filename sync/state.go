@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/rosterd/rosterd/crm"
@@ -89,9 +90,7 @@ func (e *Engine) remembered() state {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := make(state, len(e.state))
-	for k, v := range e.state {
-		c[k] = v
-	}
+	maps.Copy(c, e.state)
 	return c
 }
 
@@ -114,8 +113,6 @@ func (e *Engine) remember(ctx context.Context, pairs ...string) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for k, v := range changed {
-		e.state[k] = v
-	}
+	maps.Copy(e.state, changed)
 	return nil
 }
