@@ -75,7 +75,7 @@ func killed(t *testing.T, s *sim, config string) *daemon {
 		time.Sleep(time.Duration(rnd.Int64N(int64(took) + 1)))
 		d.kill()
 	}
-	s.do(t, "churn/pause", nil)
+	s.settle(t)
 	d.run(t)
 	d.serves(t)
 	d.leads(t)

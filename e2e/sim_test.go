@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // sim is a rostersim, the Salesforce of these tests.
@@ -91,6 +92,23 @@ func (s *sim) clear(t testing.TB) {
 // churn lets n things happen to the people.
 func (s *sim) churn(t testing.TB, n int) { t.Helper(); s.do(t, "churn/step", fields{"n": n}) }
 
+// settle ends the churn, and waits until an event that was under way is over.
+func (s *sim) settle(t testing.TB) {
+	t.Helper()
+	s.do(t, "churn/pause", nil)
+	before, quiet := -1, 0
+	until(t, 20*time.Second, "nothing happens in the org any more", func() bool {
+		n := 0
+		for _, c := range s.stats(t).Churn.Counts {
+			n += c
+		}
+		if quiet++; n != before {
+			before, quiet = n, 0
+		}
+		return quiet == 5
+	})
+}
+
 // edit sets fields of a person.
 func (s *sim) edit(t testing.TB, id string, f fields) { t.Helper(); s.do(t, "users/"+id, f) }
 
@@ -115,6 +133,7 @@ type stats struct {
 	InScope int            `json:"in_scope"`
 	Frozen  int            `json:"frozen"`
 	Calls   map[string]int `json:"calls"`
+	Churn   struct{ Counts map[string]int }
 }
 
 func (s *sim) stats(t testing.TB) (st stats) {
