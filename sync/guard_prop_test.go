@@ -76,7 +76,7 @@ func TestGuardHoldsWhatExceedsEveryLimit(t *testing.T) {
 		case (err != nil) != want:
 			return fmt.Errorf("%+v, %d planned after %+v, want held %v: %w", g, planned, h, want, err)
 		case err != nil && (!ok || held.Planned != planned || held.History != h.Leaving || held.Enrolled != h.Enrolled || held.Window <= 0 || held.Limit == "" || held.Hint() == ""):
-			return fmt.Errorf("%+v, %d planned after %+v: says %+v", g, planned, h, held)
+			return fmt.Errorf("%+v, %d planned after %+v: says %+v", g, planned, h, *held)
 		}
 		return nil
 	})
