@@ -112,6 +112,11 @@ func (p *pass) guard(ctx context.Context, rest []destructive, why, allowed map[s
 	for _, d := range rest {
 		people[d.id] = true
 	}
+	for k, h := range p.held { // what waits counts on, or it would slip through one by one
+		if stale := p.looks(h.SalesforceID) && !p.noted[k]; !stale && h.Why != whyPolicy && !store.Time(h.ApprovedUntil).After(p.diff.Now) {
+			people[h.SalesforceID] = true
+		}
+	}
 	err = p.cfg.Guard.Check(len(people), History{Leaving: past, Enrolled: enrolled})
 	if held, ok := errors.AsType[*HeldError](err); ok {
 		for _, d := range rest {
@@ -129,13 +134,14 @@ func (p *pass) guard(ctx context.Context, rest []destructive, why, allowed map[s
 func (p *pass) hold(ctx context.Context, why map[string]string) error {
 	var rows []store.HeldRow
 	people := map[string]bool{}
+	last := ""
 	for _, d := range p.leaving {
 		w, ok := why[d.key]
 		if !ok {
 			continue
 		}
 		people[d.id] = true
-		p.run.HeldWhy = w
+		last = w
 		p.run.planned(PlannedItem{SalesforceID: d.id, UserID: d.userID, Verb: d.verb, Reason: d.reason, Held: true})
 		if h, ok := p.held[d.key]; ok && h.Why == w {
 			continue
@@ -145,7 +151,10 @@ func (p *pass) hold(ctx context.Context, why map[string]string) error {
 			Reason: string(d.reason), Why: w, Since: store.Micros(p.diff.Now),
 		})
 	}
-	p.run.count(func(c *Counts) { c.Held += len(people) })
+	p.run.update(func(r *Run) {
+		r.Held += len(people)
+		r.HeldWhy = last
+	})
 	if p.run.DryRun {
 		return nil
 	}

@@ -62,6 +62,11 @@ func TestGuardHoldsLeaversOnly(t *testing.T) {
 				t.Error("the held set changed by itself")
 			}
 		}
+		// Whoever asks for someone hears of that one only, and asking for one by one is no way around.
+		one := x.sync(rostersync.Request{Kind: rostersync.KindUser, Users: []string{ids[50]}})
+		want(t, one, rostersync.Succeeded, map[string]int{"held": 0})
+		one = x.sync(rostersync.Request{Kind: rostersync.KindUser, Users: []string{ids[1]}})
+		want(t, one, rostersync.Held, map[string]int{"held": 40})
 		must(t, x.org.Activate(ids[0])) // the source does change it
 		if again := x.changes(); again.Held != 39 || again.HeldFingerprint == r.HeldFingerprint {
 			t.Errorf("then %d held", again.Held)

@@ -39,7 +39,11 @@ func (e *Engine) newPass(ctx context.Context, run *running, ids []string) (*pass
 	if err := p.load(ctx); err != nil {
 		return nil, err
 	}
-	if ids != nil {
+	switch {
+	case ids == nil:
+	case run.Kind == KindUser: // whoever asks for one is not kept waiting for others
+		p.ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	default:
 		p.ids = p.withPending(ids)
 	}
 	return p, nil
@@ -346,11 +350,12 @@ func (p *pass) unresolved(ctx context.Context) error {
 }
 
 // stampHeld stamps on the run what is held after it, and reports whether some
-// of it is for changed rules.
+// of it is for changed rules. A run for a few people that holds nothing of
+// theirs holds nothing.
 func (p *pass) stampHeld(ctx context.Context) (byPolicy bool, err error) {
 	var keys []string
 	people := map[string]bool{}
-	why := ""
+	why, ours := "", false
 	for h, err := range p.e.journal.Held(ctx) {
 		if err != nil {
 			return false, err
@@ -358,7 +363,11 @@ func (p *pass) stampHeld(ctx context.Context) (byPolicy bool, err error) {
 		byPolicy = byPolicy || h.Why == whyPolicy
 		keys = append(keys, h.Key)
 		people[h.SalesforceID] = true
+		ours = ours || p.looks(h.SalesforceID)
 		why = h.Why
+	}
+	if p.run.Kind == KindUser && !ours {
+		keys, people = nil, nil
 	}
 	p.run.update(func(r *Run) {
 		r.Held, r.HeldFingerprint = len(people), fingerprint(keys)
