@@ -9,18 +9,22 @@ import (
 )
 
 // Fields lists every attribute that a change can write, groups included.
-func Fields() []Field {
-	fields := []Field{
-		FieldSalesforceID, FieldUsername, FieldEmail, FieldFirstName, FieldLastName, FieldDisplayName,
-		FieldTitle, FieldEmployeeNumber, FieldManagerID, FieldPhone, FieldMobile, FieldExtension,
-		FieldTimezone, FieldLanguage, FieldSystemRole, FieldCountry, FieldCallerIDName,
-		FieldCallerIDNumber, FieldSalesRole, FieldTargetMarket, FieldMatchMethod, FieldIntegration,
-		FieldAdminHold, FieldProtected,
-	}
+func Fields() []Field { return slices.Clone(fields) }
+
+// fields is looked through for every user, several times.
+var fields = slices.Concat([]Field{
+	FieldSalesforceID, FieldUsername, FieldEmail, FieldFirstName, FieldLastName, FieldDisplayName,
+	FieldTitle, FieldEmployeeNumber, FieldManagerID, FieldPhone, FieldMobile, FieldExtension,
+	FieldTimezone, FieldLanguage, FieldSystemRole, FieldCountry, FieldCallerIDName,
+	FieldCallerIDNumber, FieldSalesRole, FieldTargetMarket, FieldMatchMethod, FieldIntegration,
+	FieldAdminHold, FieldProtected,
+}, groupFields())
+
+func groupFields() (list []Field) {
 	for _, k := range Kinds() {
-		fields = append(fields, GroupField(k))
+		list = append(list, GroupField(k))
 	}
-	return fields
+	return list
 }
 
 // Delta returns two JSON objects with the attributes in which before and after
@@ -28,7 +32,7 @@ func Fields() []Field {
 // bookkeeping: version, times of writing, what was settled.
 func Delta(before, after *User) (string, string) {
 	var d delta
-	for _, f := range Fields() {
+	for _, f := range fields {
 		if p := f.text(before); p != nil {
 			d.text(string(f), *p, *f.text(after))
 		} else if p := f.flag(before); p != nil {
@@ -73,17 +77,31 @@ func (d *delta) list(name string, before, after []string) {
 	}
 }
 
-// members is the inside of a JSON object.
+// members is a JSON object but for its end; empty where there is nothing in it.
 type members []byte
 
+// usualDelta is about as long as what a new user is described by.
+const usualDelta = 640
+
 func (m *members) add(name string, value []byte) {
-	if len(*m) > 0 {
-		*m = append(*m, ',')
-	}
-	*m = append(append(append(append(*m, '"'), name...), `":`...), value...)
+	m.name(name)
+	*m = append(*m, value...)
 }
 
-func (m *members) text(name, v string) { m.add(name, quote(nil, v)) }
+// name begins a member.
+func (m *members) name(name string) {
+	if *m == nil {
+		*m = append(make(members, 0, usualDelta), '{')
+	} else {
+		*m = append(*m, ',')
+	}
+	*m = append(append(append(*m, '"'), name...), `":`...)
+}
+
+func (m *members) text(name, v string) {
+	m.name(name)
+	*m = quote(*m, v)
+}
 
 func (m *members) list(name string, list []string) {
 	b := []byte{'['}
@@ -96,7 +114,12 @@ func (m *members) list(name string, list []string) {
 	m.add(name, append(b, ']'))
 }
 
-func (m members) object() string { return "{" + string(m) + "}" }
+func (m members) object() string {
+	if m == nil {
+		return "{}"
+	}
+	return string(append(m, '}'))
+}
 
 func quote(b []byte, s string) []byte {
 	b, err := jsontext.AppendQuote(b, strings.ToValidUTF8(s, "\uFFFD"))

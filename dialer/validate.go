@@ -29,7 +29,7 @@ const FieldLicenses Field = "license_types"
 // and unique, times are UTC with microseconds. Comparing a user with a stored
 // one makes sense only after it.
 func Normalize(u *User) {
-	for _, f := range Fields() {
+	for _, f := range fields {
 		if p := f.text(u); p != nil {
 			*p = clean(*p)
 		}
@@ -96,7 +96,7 @@ func (v *Validator) Check(u *User) []*InvalidError {
 			errs = append(errs, &InvalidError{f, text})
 		}
 	}
-	for _, f := range Fields() {
+	for _, f := range fields {
 		p := f.text(u)
 		if p == nil || len(*p) == 0 {
 			continue
