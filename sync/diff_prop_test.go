@@ -166,6 +166,9 @@ func TestDiffKeepsToOwnership(t *testing.T) {
 				switch {
 				case slices.Contains(a.Desired.Owned, f) || a.Actual == nil:
 					kept := empty && slices.Contains(never, f) || f == dialer.FieldSystemRole && a.Desired.User.SystemRole == dialer.SystemRoleAdmin
+					if kept && a.Actual != nil && !f.Equal(a.Actual, &dialer.User{}) && !f.Equal(is, a.Actual) {
+						return fmt.Errorf("%s: %s is %v, and was %v", a.SalesforceID, f, f.Value(is), f.Value(a.Actual))
+					}
 					if !kept && !f.Equal(is, &a.Desired.User) {
 						return fmt.Errorf("%s: %s is %v, want %v", a.SalesforceID, f, f.Value(is), f.Value(&a.Desired.User))
 					}
