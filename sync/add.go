@@ -66,7 +66,8 @@ func (e *Engine) mayAdd(ctx context.Context, ref string, r *AddResult) error {
 		return nil
 	}
 	r.SalesforceID = rows[0].ID
-	d := e.config().judge(&rows[0], e.hiddenFields())
+	cfg := e.config()
+	d := cfg.judge(&rows[0], e.hiddenFields(cfg))
 	switch {
 	case d.Err != nil:
 		r.Outcome, r.Detail = "refused", d.Err.Error()

@@ -181,7 +181,7 @@ func (p *pass) results(ctx context.Context, of []*Action, results []dialer.Resul
 			continue
 		case dialer.Applied:
 			verbs[a.Change.Verb]++
-			if a.Desired != nil && a.Change.Verb != dialer.VerbSettle && p.run.Kind != KindFull {
+			if _, read := slices.BinarySearch(p.run.wrote, a.SalesforceID); read && a.Desired != nil && a.Change.Verb != dialer.VerbSettle {
 				p.e.lag(a.Desired)
 			}
 		}

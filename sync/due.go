@@ -19,7 +19,7 @@ func (e *Engine) schedule() {
 	if trigger == triggerSchedule {
 		e.nextFull = due
 	}
-	e.nextPoll = later(earlier(s.time(stateLastPoll).Add(every), now.Add(every)), e.notBeforeLocked(KindChanges, now))
+	e.nextPoll = later(past(s.time(stateLastPoll), now).Add(every), e.notBeforeLocked(KindChanges, now))
 	if full := e.fullLocked(); full != nil {
 		full.serve(due)
 		return
@@ -31,7 +31,7 @@ func (e *Engine) schedule() {
 		run.serve(due)
 	case trigger == triggerStart: // there is nothing to go on from
 	case e.current != nil || len(e.queue) > 0:
-	case e.policySeen != mark && !now.Before(e.notBeforeLocked(kindLocal, now)):
+	case e.policySeen != mark && trigger != triggerPolicy && !now.Before(e.notBeforeLocked(kindLocal, now)):
 		e.policySeen = mark
 		e.beginLocalLocked(Run{Kind: KindChanges, Trigger: triggerPolicy, Actor: syncActor()})
 	case !now.Before(e.nextPoll):
@@ -45,9 +45,15 @@ func dueFull(cfg *Config, s state, now time.Time) (trigger string, due time.Time
 	if last.IsZero() || s.watermark().Upper.IsZero() || s[stateAgain] == string(KindFull) {
 		return triggerStart, time.Time{}
 	}
-	served := s.time(stateFullDue)
+	if len(s.unread(cfg)) > 0 { // rules that need what nobody was read with
+		return triggerPolicy, time.Time{}
+	}
+	served := past(s.time(stateFullDue), now)
 	if served.IsZero() {
-		served = last
+		served = past(last, now)
+	}
+	if served.IsZero() { // both were noted by a clock that was ahead
+		return triggerSchedule, now
 	}
 	if due = cfg.Full.Due(served, now); due.IsZero() {
 		return "", due
@@ -89,7 +95,19 @@ func (e *Engine) fullLocked() *running {
 // notBeforeLocked is when a run of the kind may begin again after a failure.
 // A clock that was put back does not prolong that.
 func (e *Engine) notBeforeLocked(kind Kind, now time.Time) time.Time {
-	return earlier(e.notBefore[kind], now.Add(failMost))
+	if e.notBefore[kind].After(now.Add(failMost)) {
+		delete(e.notBefore, kind)
+	}
+	return e.notBefore[kind]
+}
+
+// past is a remembered time, or none if it lies ahead: then it was noted by a
+// clock that was wrong, or before the clock was put back.
+func past(t, now time.Time) time.Time {
+	if t.After(now.Add(maxSkew)) {
+		return time.Time{}
+	}
+	return t
 }
 
 func earlier(a, b time.Time) time.Time {

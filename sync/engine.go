@@ -301,7 +301,11 @@ func (e *Engine) noteHidden(ctx context.Context, run *running, hidden []string) 
 	return e.remember(ctx, stateHidden, value)
 }
 
-func (e *Engine) hiddenFields() []string { return e.remembered().list(stateHidden) }
+// hiddenFields names what nothing may be concluded from under a configuration.
+func (e *Engine) hiddenFields(c *Config) []string {
+	s := e.remembered()
+	return append(s.list(stateHidden), s.unread(c)...)
+}
 
 // attend opens an attention item, or refreshes it, and counts it to the run.
 func (e *Engine) attend(ctx context.Context, run *running, kind, subject, detail string) error {

@@ -82,7 +82,7 @@ func (e *Engine) explainSource(x *Explanation, row *store.MirrorRow) (*Desired, 
 	}
 	u.IsFrozen = row.Frozen
 	x.Source = &Source{ID: row.ID, Fields: fields, Frozen: row.Frozen, Visible: row.Visible, Modified: store.Time(row.Modstamp), ReadAt: store.Time(row.ReadAt)}
-	hidden := e.hiddenFields()
+	hidden := e.hiddenFields(cfg)
 	d := cfg.judge(row, hidden)
 	x.Scope = cfg.Policy.explainScope(&u)
 	for _, r := range cfg.Policy.rules {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/rosterd/rosterd/crm"
 	"github.com/rosterd/rosterd/store"
@@ -75,7 +76,22 @@ func (e *Engine) snapshot(ctx context.Context, run *running, crmc *crm.Client) e
 		stateSnapshot, "",
 		stateWatermark, encode(crm.Watermark{Upper: at.Started}),
 		stateLastFull, stamp(run.Started), stateLastPoll, stamp(run.Started),
-		stateListed, strconv.Itoa(n), statePrefilter, e.prefilter())
+		stateListed, strconv.Itoa(n), statePrefilter, e.prefilter(), stateCustom, customFields(r.fields))
+}
+
+// customFields lists the custom fields that were asked for, whether they can be
+// read or not: what cannot be read is remembered by itself.
+func customFields(f crm.Fields) string {
+	var custom []string
+	for _, name := range slices.Concat(f.Select, f.Missing) {
+		if strings.HasSuffix(name, "__c") {
+			custom = append(custom, name)
+		}
+	}
+	if custom == nil {
+		return ""
+	}
+	return encode(custom)
 }
 
 // pages reads the snapshot from a cursor on, which it moves with each page that
@@ -234,6 +250,7 @@ func (e *Engine) changes(ctx context.Context, run *running, crmc *crm.Client) er
 	if err := r.flips(ctx); err != nil {
 		return err
 	}
+	run.wrote = slices.Sorted(slices.Values(r.wrote))
 	if !run.DryRun {
 		if err := e.remember(ctx, stateLastPoll, stamp(e.now())); err != nil {
 			return err
@@ -258,7 +275,8 @@ func (e *Engine) users(ctx context.Context, run *running, crmc *crm.Client) erro
 			return err
 		}
 	}
-	ids := append(r.wrote, run.Users...)
+	run.wrote = slices.Sorted(slices.Values(r.wrote))
+	ids := slices.Concat(r.wrote, run.Users)
 	run.stage(stageReconcile, len(ids))
 	return e.reconcileIDs(ctx, run, ids)
 }

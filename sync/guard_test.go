@@ -380,3 +380,47 @@ func TestBlindScope(t *testing.T) {
 		want(t, x.full(), rostersync.Succeeded, map[string]int{"created": 1, "reactivated": 0})
 	})
 }
+
+// Rules that need a custom field which nobody was read with wait until everyone
+// was: what was not read is not empty.
+func TestRulesWithAnotherField(t *testing.T) {
+	more := func(o *simorg.Options) { o.CustomFields = []simorg.CustomField{{Name: "Desk_Phone__c"}} }
+	onBoth(t, wish{users: 40, cfg: noGuard, org: more}, func(t *testing.T, x *world) {
+		ids := x.ids()
+		teams := map[string]any{"Desk_Phone__c": "+1 202 555 0170"}
+		must(t, x.org.SetFields(ids[:30], teams))
+		x.changes() // the change itself is of no interest yet
+		phones := map[string]string{}
+		for id, u := range x.users() {
+			phones[id] = u.Phone
+		}
+		release := x.hang("COUNT() FROM User ")
+		policy, err := rostersync.CompilePolicy(`user.IsActive && user.Custom["Desk_Phone__c"] != nil`,
+			[]rostersync.Rule{{Set: "phone", To: `user.Custom["Desk_Phone__c"]`}})
+		must(t, err)
+		x.reload(func(c *rostersync.Config) { c.Policy = policy })
+		x.eventually("everyone is being read", func() bool { return x.status().Running != 0 })
+		one := x.sync(rostersync.Request{Kind: rostersync.KindUser, Users: []string{ids[35]}})
+		want(t, one, rostersync.Succeeded, map[string]int{"updated": 0, "held": 0})
+		if e, err := x.engine.Explain(t.Context(), ids[35]); err != nil || !strings.Contains(e.Conclusion, "Active in the dialer") || len(e.Diff) != 0 {
+			t.Errorf("explain: %s, %+v, %v", e.Conclusion, e.Diff, err)
+		}
+		for id, u := range x.users() {
+			if u.Phone != phones[id] || u.Status != dialer.StatusActive {
+				t.Fatalf("user %s was judged by what was not read: %+v", id, u)
+			}
+		}
+		release()
+		r := x.until(func(r rostersync.Run) bool { return r.Trigger == "policy" && r.Kind == rostersync.KindFull })
+		want(t, r, rostersync.Held, map[string]int{"updated": 40, "held": 10})
+		if u := x.person(ids[0]); u.Phone != "+1 202 555 0170" {
+			t.Errorf("phone %q", u.Phone)
+		}
+		want(t, x.changes(), rostersync.Held, map[string]int{"updated": 0, "held": 10})
+		runs, err := x.engine.Runs(t.Context(), 0, 100)
+		must(t, err)
+		if n := count(runs, "policy"); n != 1 {
+			t.Errorf("%d runs for the rules", n)
+		}
+	})
+}

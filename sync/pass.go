@@ -25,9 +25,15 @@ func (e *Engine) newPass(ctx context.Context, run *running, ids []string) (*pass
 		match: &matcher{},
 		seats: &seatCount{left: map[string]int{}},
 	}
-	p.fields = e.hiddenFields()
-	if run.DryRun {
+	p.fields = e.hiddenFields(cfg)
+	if run.DryRun && !run.local {
 		p.fields = run.hidden
+		if run.Kind != KindFull {
+			p.fields = append(slices.Clone(run.hidden), e.remembered().unread(cfg)...)
+		}
+	}
+	if len(p.fields) > 0 && !run.DryRun && len(e.remembered().unread(cfg)) > 0 {
+		p.diff.Policy = 0 // whoever is judged now is judged again with what is lacking
 	}
 	// Who somebody is can be told only among everyone.
 	p.closed = run.partial && e.get(stateLastFull) == ""

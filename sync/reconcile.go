@@ -217,7 +217,7 @@ func (p *pass) each(ctx context.Context, fn func([]Action) error) error {
 // rows yields the mirror's rows that are not settled, and in a dry run what
 // Salesforce said in it in their place.
 func (p *pass) rows(ctx context.Context) iter.Seq2[store.MirrorRow, error] {
-	stored := p.e.mirror.Unsettled(ctx, p.diff.Policy, false)
+	stored := p.e.mirror.Unsettled(ctx, p.cfg.policyMark(), false)
 	if p.run.overlay == nil {
 		return stored
 	}

@@ -34,6 +34,7 @@ type running struct {
 	empty       bool     // a dry run against an empty directory
 	overlay     *overlay // in a dry run, what Salesforce said
 	hidden      []string // in a dry run, what cannot be read
+	wrote       []string // whose mirror rows changed, in a run that reads changes or some users
 	partial     bool     // not everyone could be read
 	frozen      Frozen   // what frozen meant when the run read who is, or did not
 	skips       map[string]int

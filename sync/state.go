@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/rosterd/rosterd/crm"
@@ -22,6 +23,7 @@ const (
 	stateListed    = "listed"          // how many users the last good snapshot had
 	statePrefilter = "prefilter"       // under which prefilter it was taken
 	statePaused    = "paused"          // who paused, when and why, in JSON
+	stateCustom    = "custom_fields"   // custom Salesforce fields that everyone was read with, in JSON
 	stateHidden    = "hidden_fields"   // Salesforce fields that vanished, in JSON
 	stateOrgID     = "org_id"          // pinned Salesforce org
 	stateSandbox   = "sandbox"         // whether it is one
@@ -61,6 +63,19 @@ func (s state) list(name string) []string {
 		return nil
 	}
 	return l
+}
+
+// unread names, as rules do, the custom fields that a configuration uses and
+// that not everyone was read with yet: nothing may be concluded from them.
+func (s state) unread(c *Config) []string {
+	var names []string
+	have := s.list(stateCustom)
+	for _, f := range c.Policy.Custom() {
+		if !slices.Contains(have, f) {
+			names = append(names, "Custom."+f)
+		}
+	}
+	return names
 }
 
 func encode(v any) string {
