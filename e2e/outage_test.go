@@ -24,14 +24,14 @@ func TestPostgresRestartedInMidSync(t *testing.T) {
 		if i > 0 {
 			d.mended(t, time.Minute)
 		}
-		// That it lost its lease in the last crash may dawn on it only now.
+		// That it lost its lease in the last crash may dawn on it only now, and end what it is at.
 		until(t, 20*time.Second, "a sync begins", func() bool { return d.ctl(t, "sync", "--full", "--yes").code == 0 })
 		time.Sleep(time.Duration(i) * 150 * time.Millisecond) // another stage each time
 		db.stop(t)
 		db.start(t)
 	}
 	d.mended(t, time.Minute)
-	d.full(t)
+	until(t, time.Minute, "a full sync succeeds", func() bool { return d.ctl(t, "sync", "--full", "--wait", "--yes").code == 0 })
 	staysTrue(t, d, s)
 }
 
