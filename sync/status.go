@@ -37,8 +37,8 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 	st.Quota = e.quota.status()
 	st.Quota.PollEvery = e.quota.stretch(e.config().Poll).String()
 	if current != nil {
-		if st.Running = current.number(); st.Running != 0 {
-			st.State = "running"
+		if v, _ := current.view(); v.Outcome == Running && v.ID != 0 { // one that has ended is only being put away
+			st.Running, st.State = v.ID, "running"
 		}
 	}
 	for _, t := range troubles {
