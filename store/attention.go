@@ -40,14 +40,6 @@ func (j *Journal) Attention(ctx context.Context, subject string) ([]AttentionRow
 	return list, nil
 }
 
-// AttentionCount returns how many items are open.
-func (j *Journal) AttentionCount(ctx context.Context) (n int, err error) {
-	err = j.db.Read(ctx, func(tx *Tx) error {
-		return tx.QueryRow(ctx, `SELECT COUNT(*) FROM attention WHERE org_id = $1 AND resolved = 0`, j.org).Scan(&n)
-	})
-	return n, err
-}
-
 // OpenAttention opens items, at most one a kind and subject: one that is open
 // already only gets the new detail. It returns how many were opened.
 func (j *Journal) OpenAttention(ctx context.Context, rows []AttentionRow) (opened int, err error) {

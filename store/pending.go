@@ -241,14 +241,6 @@ func (j *Journal) ApproveHeld(ctx context.Context, until int64, by string, check
 	return n, err
 }
 
-// HeldCount returns how many people have something held.
-func (j *Journal) HeldCount(ctx context.Context) (n int, err error) {
-	err = j.db.Read(ctx, func(tx *Tx) error {
-		return tx.QueryRow(ctx, `SELECT COUNT(DISTINCT salesforce_id) FROM held WHERE org_id = $1`, j.org).Scan(&n)
-	})
-	return n, err
-}
-
 // Leavings counts the people who left, or whose address changed, by a routine
 // act of the sync since a time: what the guard sets against its limits.
 func (j *Journal) Leavings(ctx context.Context, since int64) (n int, err error) {

@@ -66,23 +66,12 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 }
 
 func (e *Engine) statusCounts(ctx context.Context, st *Status) (err error) {
-	if st.Mirror, _, err = e.mirror.Count(ctx); err != nil {
+	s, err := e.journal.Standing(ctx, store.Micros(e.now().Add(-overdueAfter)))
+	if err != nil {
 		return err
 	}
-	if st.Enrolled, err = e.enrolledLately(ctx); err != nil {
-		return err
-	}
-	if st.Held, err = e.journal.HeldCount(ctx); err != nil {
-		return err
-	}
-	if st.Attention, err = e.journal.AttentionCount(ctx); err != nil {
-		return err
-	}
-	if st.Waiting, _, err = e.journal.PendingCount(ctx, store.PendingNoSeat); err != nil {
-		return err
-	}
-	overdue, err := e.dir.Count(ctx, dialer.Query{Status: dialer.StatusActive, Linked: true, DueBefore: e.now().Add(-overdueAfter)})
-	st.Overdue = int(overdue)
+	st.Mirror, st.Held, st.Attention, st.Waiting, st.Overdue = s.Mirror, s.Held, s.Attention, s.Waiting, s.Overdue
+	st.Enrolled, err = e.enrolledLately(ctx)
 	return err
 }
 
