@@ -56,7 +56,8 @@ func (e *Engine) enter(ctx context.Context, run *running) error {
 		run.update(func(r *Run) { r.ID = id })
 		return nil
 	}
-	id, err := e.journal.AddRun(ctx, run.row())
+	v, _ := run.view()
+	id, err := e.journal.AddRun(ctx, rowOfRun(v))
 	if err != nil {
 		return err
 	}
@@ -97,17 +98,14 @@ func (e *Engine) local(ctx context.Context, run *running) error {
 	return e.reconcile(ctx, run, nil)
 }
 
-// finish writes down how a run ended, and decides when to try again.
+// finish writes down how a run ended and decides when to try again. Whoever is
+// told that it has ended finds all that true.
 func (e *Engine) finish(ctx context.Context, run *running, err error) {
 	run.close()
-	if wrong, ok := errors.AsType[*crm.OrgMismatchError](err); ok && !run.DryRun {
-		e.trouble("journal", e.attend(ctx, run, AttentionOrg, "", wrong.Error()+": nothing is read from it"))
-	}
-	now := e.now()
-	outcome := outcomeOf(run, err)
-	fresh := e.blames(run, err)
 	run.entering.Lock()
-	run.update(func(r *Run) {
+	defer run.entering.Unlock()
+	now, outcome := e.now(), outcomeOf(run, err)
+	end := func(r *Run) {
 		r.Outcome, r.Stage, r.Finished, r.TookMS = outcome, stageDone, now, now.Sub(r.Started).Milliseconds()
 		if len(run.skips) > 0 {
 			r.SkippedBy = run.skips
@@ -118,39 +116,63 @@ func (e *Engine) finish(ctx context.Context, run *running, err error) {
 				r.Hint = "it is tried again by itself; if it lasts, see what 'rosterctl doctor' finds"
 			}
 		}
-	})
-	known := run.number() != 0
-	if known && !run.DryRun {
-		e.trouble("journal", e.keepRun(ctx, run))
-	}
-	run.entering.Unlock()
-	if !run.DryRun {
-		if !known && (run.found() || fresh) {
-			e.trouble("journal", e.enter(ctx, run))
-		}
-		e.keepCalls(ctx)
-		e.after(ctx, run, outcome, err)
-		e.forgetCounts()
 	}
 	v, _ := run.view()
-	if v.ID != 0 {
+	if !run.DryRun {
+		v.ID = e.wrapUp(ctx, run, end, outcome, err)
+	}
+	run.update(func(r *Run) {
+		r.ID = v.ID
+		end(r)
+	})
+	if v, _ = run.view(); v.ID != 0 {
 		e.log.Info("run finished", "run", v.ID, "kind", string(v.Kind), "outcome", string(outcome), "created", v.Created, "updated", v.Updated,
 			"deactivated", v.Deactivated, "failed", v.Failed, "held", v.Held, "calls", v.SalesforceCalls, "took", time.Duration(v.TookMS)*time.Millisecond)
 	}
 	e.observer.RunFinished(e.name, string(v.Kind), string(outcome), now.Sub(v.Started))
 }
 
+// wrapUp draws what follows from the end of a run, and journals it: of polls
+// only those that found something or failed otherwise than before. It returns
+// the number of the run, if it has one.
+func (e *Engine) wrapUp(ctx context.Context, run *running, end func(*Run), outcome RunOutcome, err error) int64 {
+	fresh := e.blames(run, err)
+	var books []error // what could not be written down
+	if wrong, ok := errors.AsType[*crm.OrgMismatchError](err); ok {
+		books = append(books, e.attend(ctx, run, AttentionOrg, "", wrong.Error()+": nothing is read from it"))
+	}
+	v, _ := run.view()
+	if end(&v); v.ID != 0 || fresh || v.found() {
+		id, jerr := e.keepRun(ctx, v)
+		v.ID, books = id, append(books, jerr)
+	}
+	books = append(books, e.after(ctx, run, outcome, err))
+	e.keepCalls(ctx)
+	e.forgetCounts()
+	e.books(errors.Join(books...))
+	return v.ID
+}
+
+// books notes whether the engine can write down what it must remember.
+func (e *Engine) books(err error) {
+	if e.trouble("journal", err); err == nil {
+		e.over("journal")
+	}
+}
+
 // found reports whether the run did or met anything worth a line.
-func (r *running) found() bool {
-	v, _ := r.view()
-	c := v.Counts
+func (c Counts) found() bool {
 	return c.Mirrored+c.Created+c.Linked+c.Updated+c.Deactivated+c.Reactivated+c.Scheduled+c.Unscheduled+c.Failed+c.Attention > 0
 }
 
-func (e *Engine) keepRun(ctx context.Context, run *running) error {
+// keepRun journals how a run ended, and returns its number.
+func (e *Engine) keepRun(ctx context.Context, v Run) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return e.journal.PutRun(ctx, run.row())
+	if v.ID == 0 {
+		return e.journal.AddRun(ctx, rowOfRun(v))
+	}
+	return v.ID, e.journal.PutRun(ctx, rowOfRun(v))
 }
 
 func outcomeOf(run *running, err error) RunOutcome {
@@ -170,27 +192,28 @@ func outcomeOf(run *running, err error) RunOutcome {
 }
 
 // after draws the conclusions of a run for the next ones.
-func (e *Engine) after(ctx context.Context, run *running, outcome RunOutcome, err error) {
+func (e *Engine) after(ctx context.Context, run *running, outcome RunOutcome, err error) error {
 	switch {
 	case run.Kind == KindUser:
+		return nil
 	case errors.Is(err, errStopped):
 		if run.Kind == KindFull {
-			e.trouble("journal", e.remember(ctx, stateAgain, string(KindFull)))
+			return e.remember(ctx, stateAgain, string(KindFull))
 		}
+		return nil
 	case errors.Is(err, crm.ErrWatermark):
 		e.log.Warn("the watermark cannot be used, taking a full snapshot", "reason", err.Error())
-		e.trouble("journal", e.remember(ctx, stateWatermark, ""))
+		return e.remember(ctx, stateWatermark, "")
 	case err != nil:
-		e.failed(ctx, run, outcome, err)
-	default:
-		e.succeeded(ctx, run)
+		return e.failed(ctx, run, outcome, err)
 	}
+	return e.succeeded(ctx, run)
 }
 
-func (e *Engine) succeeded(ctx context.Context, run *running) {
+func (e *Engine) succeeded(ctx context.Context, run *running) error {
 	e.over(run.does())
 	if run.local {
-		return
+		return nil
 	}
 	e.over(string(KindChanges)) // whatever a full sync could do, a poll can
 	e.mu.Lock()
@@ -201,17 +224,17 @@ func (e *Engine) succeeded(ctx context.Context, run *running) {
 	e.mu.Unlock()
 	e.observer.LastSuccess(e.name, string(run.Kind), e.now())
 	if run.Kind != KindFull {
-		return
+		return nil
 	}
 	e.skippedGauges(run.skips)
 	if due.IsZero() {
 		due = run.Started
 	}
-	e.trouble("journal", e.remember(ctx, stateFullDue, stamp(due), stateAgain, ""))
+	return e.remember(ctx, stateFullDue, stamp(due), stateAgain, "")
 }
 
 // failed decides when to try again.
-func (e *Engine) failed(ctx context.Context, run *running, outcome RunOutcome, err error) {
+func (e *Engine) failed(ctx context.Context, run *running, outcome RunOutcome, err error) error {
 	if outcome != Cancelled {
 		e.trouble(run.does(), err)
 	}
@@ -234,13 +257,14 @@ func (e *Engine) failed(ctx context.Context, run *running, outcome RunOutcome, e
 	e.notBefore[kind] = e.now().Add(wait)
 	due := run.due
 	e.mu.Unlock()
-	if run.Kind == KindFull && outcome == Cancelled { // by a person, who has the last word
-		pairs := []string{stateAgain, ""}
-		if !due.IsZero() {
-			pairs = append(pairs, stateFullDue, stamp(due))
-		}
-		e.trouble("journal", e.remember(ctx, pairs...))
+	if run.Kind != KindFull || outcome != Cancelled {
+		return nil
 	}
+	pairs := []string{stateAgain, ""} // a person has the last word
+	if !due.IsZero() {
+		pairs = append(pairs, stateFullDue, stamp(due))
+	}
+	return e.remember(ctx, pairs...)
 }
 
 // kindLocal is what failures of local runs are counted under.

@@ -352,3 +352,27 @@ func parse(t *testing.T, s string) time.Time {
 	must(t, err)
 	return at
 }
+
+// What cannot be written down is said, and no longer once it can.
+func TestTroubleWithTheJournalEnds(t *testing.T) {
+	onBoth(t, wish{users: 10}, func(t *testing.T, x *world) {
+		x.exec(`ALTER TABLE runs RENAME TO away`)
+		if r := x.engine.Poll(); r.Outcome != rostersync.Succeeded {
+			t.Errorf("a poll that finds nothing needs no line: %+v", r)
+		}
+		must(t, x.org.Update(x.ids()[0], func(u *simorg.User) { u.Title = "Nobody may act unwritten" }))
+		if r := x.engine.Poll(); r.Outcome != rostersync.Failed || r.Updated != 0 {
+			t.Errorf("it acted all the same: %+v", r)
+		}
+		if st := x.status(); st.State != "degraded" || !strings.Contains(st.LastError, "journal the run") {
+			t.Errorf("status %s, %q", st.State, st.Reasons)
+		}
+		x.exec(`ALTER TABLE away RENAME TO runs`)
+		if r := x.engine.Poll(); r.Outcome != rostersync.Succeeded || r.Updated != 1 {
+			t.Errorf("then: %+v", r)
+		}
+		if st := x.status(); st.State != "ok" {
+			t.Errorf("status %s, %q", st.State, st.Reasons)
+		}
+	})
+}

@@ -90,7 +90,7 @@ func (e *Engine) recover(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := e.journal.PutRun(ctx, newRunning(run).row()); err != nil {
+		if err := e.journal.PutRun(ctx, rowOfRun(run)); err != nil {
 			return err
 		}
 	}
@@ -130,7 +130,7 @@ func (e *Engine) work(ctx context.Context, lease *store.Lease) error {
 	e.mu.Unlock()
 	e.wg.Wait()
 	e.abandon()
-	e.trouble("journal", e.quota.keep(true, e.addCalls(context.WithoutCancel(ctx))))
+	e.trouble("calls", e.quota.keep(true, e.addCalls(context.WithoutCancel(ctx))))
 	return err
 }
 
@@ -153,7 +153,7 @@ func (e *Engine) loop(ctx context.Context) {
 		}
 		if now := e.now(); now.Sub(prune).Abs() > 24*time.Hour {
 			prune = now
-			e.trouble("journal", e.journal.PruneRuns(ctx, store.Micros(now.Add(-keepRuns))))
+			e.books(e.journal.PruneRuns(ctx, store.Micros(now.Add(-keepRuns))))
 		}
 		select {
 		case <-ctx.Done():

@@ -217,9 +217,8 @@ func (r *running) pause(on bool) {
 	})
 }
 
-// row is the run as the journal keeps it.
-func (r *running) row() store.RunRow {
-	v, _ := r.view()
+// rowOfRun is a run as the journal keeps it.
+func rowOfRun(v Run) store.RunRow {
 	doc, err := json.Marshal(v)
 	if err != nil {
 		doc = []byte("{}")
