@@ -29,7 +29,7 @@ GOIMPORTS     := $(TOOLS)/goimports-$(GOIMPORTS_VERSION)
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build demo test check static race fmt units bench setup tools install uninstall clean $(PROGRAMS)
+.PHONY: help build demo test check static race fmt units kill bench setup tools install uninstall clean $(PROGRAMS)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -63,6 +63,9 @@ fmt: tools ## rewrite the Go files as check wants them
 
 units: build ## install into a scratch root and let systemd judge the unit there
 	@scripts/check-units
+
+kill: ## two hundred kill -9 in mid-sync on each store, then compare the directory with the org; takes a quarter of an hour
+	@ROSTERD_E2E_KILLS=200 scripts/with-postgres go test -count=1 -timeout 60m -run Kill ./e2e
 
 bench: build ## each figure beside its floor, on SQLite and on a private Postgres; BENCH_ARGS is passed on
 	@scripts/with-postgres go run ./bench $(BENCH_ARGS)
