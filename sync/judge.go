@@ -49,21 +49,23 @@ func (c *Config) judge(r *store.MirrorRow, held []string) Desired {
 
 func (d *Desired) judgeUser(c *Config, u *crm.User, held []string) {
 	in, err := c.Policy.InScope(u)
-	if err != nil {
-		d.Err = err
-		return
-	}
 	switch {
 	case !u.IsActive:
 		d.Leave, d.Changed = dialer.ReasonSalesforceInactive, u.LastModifiedDate
 	case u.IsFrozen && c.Frozen == FrozenDeactivate:
 		d.Leave = dialer.ReasonSalesforceFrozen
+	case err != nil:
+		d.Err = err
+		return
 	case !in:
 		d.Leave = dialer.ReasonOutOfScope
 	}
 	d.Blind = c.Policy.blind(held)
 	d.Enroll = d.Leave == dialer.ReasonNone && c.Enrollment == EnrollAutomatic && !d.Blind
 	d.Owned, d.Seeded, d.Err = c.Policy.Map(u, held, &d.User)
+	if d.Leave != dialer.ReasonNone {
+		d.Err = nil // nobody keeps access because a rule fails for them
+	}
 	d.User.SalesforceID = d.SalesforceID
 	if d.User.Email == "" {
 		d.User.Email = u.Email

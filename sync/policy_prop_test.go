@@ -324,6 +324,39 @@ func TestMappingIsIdempotent(t *testing.T) {
 	})
 }
 
+// Whom Salesforce deactivated or froze leaves, though scope or mapping fail for
+// them; nobody else does but by a scope that says so.
+func TestRulesKeepNobodyFromLeaving(t *testing.T) {
+	policies := samplePolicies(t)
+	eachSeed(t, func(r *rand.Rand, _ int) error {
+		p, u, frozen := oneOf(r, policies...), drawSource(r), chance(r, 20)
+		c := &Config{Policy: p.Policy, Enrollment: oneOf(r, EnrollAutomatic, EnrollSelected), Frozen: oneOf(r, FrozenDeactivate, FrozenIgnore)}
+		row, err := rowOf(u, frozen, 1, time.Unix(0, 0))
+		if err != nil {
+			return err
+		}
+		d := c.judge(&row, nil)
+		u.IsFrozen = frozen
+		in, err := p.InScope(u)
+		want := dialer.ReasonNone
+		switch {
+		case !u.IsActive:
+			want = dialer.ReasonSalesforceInactive
+		case frozen && c.Frozen == FrozenDeactivate:
+			want = dialer.ReasonSalesforceFrozen
+		case err == nil && !in:
+			want = dialer.ReasonOutOfScope
+		}
+		if d.Leave != want || want != dialer.ReasonNone && d.Err != nil || d.Enroll && (want != dialer.ReasonNone || c.Enrollment != EnrollAutomatic) {
+			return fmt.Errorf("active %v, frozen %v, in scope %v: leaves by %q, want %q, enrolls %v: %w", u.IsActive, frozen, in, d.Leave, want, d.Enroll, errors.Join(d.Err, err))
+		}
+		if row.Visible = false; c.judge(&row, nil).Leave != dialer.ReasonNone || !c.judge(&row, nil).Unknown {
+			return errors.New("whoever is not visible is judged")
+		}
+		return nil
+	})
+}
+
 // A rule that takes the user for more than its fields cannot be told what it
 // reads, and so is refused.
 func TestRulesNameWhatTheyRead(t *testing.T) {
