@@ -91,6 +91,8 @@ type Engine struct {
 	destroy sync.Mutex // one destructive part at a time
 	mirrors sync.Mutex // one writer of the mirror at a time: what it compares with stays true
 
+	slots chan struct{} // held by the runs beside the queue that work
+
 	wg sync.WaitGroup // of the runs beside the queue; added to under mu while base is set
 
 	mu         sync.Mutex      // guards what follows
@@ -138,7 +140,7 @@ func New(cfg Config, d Deps, o Options) (*Engine, error) {
 		log: o.Log.With("org", cfg.Org), observer: o.Observer, crmOpts: o.CRM,
 		cfg: &cfg, sf: d.Salesforce, state: state{},
 		failures: map[Kind]int{}, notBefore: map[Kind]time.Time{}, troubles: map[string]trouble{}, skipped: map[string]int{},
-		wake: make(chan struct{}, 1), beat: time.Now(),
+		wake: make(chan struct{}, 1), slots: make(chan struct{}, sideMost), beat: time.Now(),
 	}
 	e.sf.CustomFields = cfg.Policy.Custom()
 	e.quota = newGovernor(cfg.Budget, e.now)

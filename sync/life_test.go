@@ -48,6 +48,16 @@ func TestRequestsAreJoined(t *testing.T) {
 		if joined {
 			t.Error("a full sync joined a look for changes")
 		}
+		// Dry runs are joined until they begin: the queue does not grow.
+		dry, joined := x.request(rostersync.Request{Kind: rostersync.KindFull, DryRun: true})
+		if joined {
+			t.Error("a dry run joined a real one")
+		}
+		for range 3 {
+			if r, joined := x.request(rostersync.Request{Kind: rostersync.KindFull, DryRun: true}); !joined || r.ID != dry.ID {
+				t.Errorf("another dry run %d beside %d", r.ID, dry.ID)
+			}
+		}
 		// Support does not wait for either.
 		user := x.sync(rostersync.Request{Kind: rostersync.KindUser, Users: []string{id}})
 		want(t, user, rostersync.Succeeded, nil)

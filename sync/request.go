@@ -59,6 +59,9 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 	return v, joined, nil
 }
 
+// sideMost is how many user runs work at a time; more wait for each other.
+const sideMost = 4
+
 // besideLocked begins a run at once, beside whatever else runs: support does
 // not wait.
 func (e *Engine) besideLocked(r Run) (run *running, joined bool) {
@@ -71,6 +74,11 @@ func (e *Engine) besideLocked(r Run) (run *running, joined bool) {
 	e.side = append(e.side, run)
 	ctx := e.base
 	e.wg.Go(func() {
+		select {
+		case e.slots <- struct{}{}:
+			defer func() { <-e.slots }()
+		case <-ctx.Done():
+		}
 		e.execute(ctx, run)
 		e.mu.Lock()
 		defer e.mu.Unlock()

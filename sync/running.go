@@ -65,18 +65,19 @@ func (r *running) forced() bool {
 
 // join has the run serve another request too, unless it is about to end or
 // does something else. What it has read so far may be older than what the
-// joiner knows, so what changed is read once more before it ends.
+// joiner knows, so what changed is read once more before it ends. A dry run can
+// be joined until it begins.
 func (r *running) join(want Run) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.closed || r.local || r.DryRun || want.DryRun || r.Outcome != Running:
+	case r.closed || r.local || r.Outcome != Running || r.DryRun != want.DryRun:
 		return false
-	case r.Kind == KindUser:
-		if want.Kind != KindUser || !slices.Equal(r.Users, want.Users) {
-			return false
-		}
-	case r.Kind != want.Kind && (r.Kind != KindFull || want.Kind != KindChanges):
+	case r.Kind == KindUser && !slices.Equal(r.Users, want.Users):
+		return false
+	case r.Kind != want.Kind && (r.Kind != KindFull || want.Kind != KindChanges || r.DryRun):
+		return false
+	case r.DryRun && r.Stage != stageQueued:
 		return false
 	}
 	r.again = r.again || r.Stage != stageQueued
