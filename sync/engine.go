@@ -375,10 +375,14 @@ func (e *Engine) enrolledLately(ctx context.Context) (int, error) {
 	return e.enrolled(ctx)
 }
 
-func (e *Engine) forgetCounts() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.counted = counted{}
+// recount has status go by a count of now, so that nobody who asks for it has
+// to wait for one that takes long.
+func (e *Engine) recount(ctx context.Context) {
+	if _, err := e.enrolled(ctx); err != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.counted = counted{}
+	}
 }
 
 // anyone reports whether a query finds a single user.

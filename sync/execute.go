@@ -119,7 +119,18 @@ func (e *Engine) finish(ctx context.Context, run *running, err error) {
 	}
 	v, _ := run.view()
 	if !run.DryRun {
+<<<<<<< ours
 		v.ID = e.wrapUp(ctx, run, end, outcome, err)
+=======
+		if !known && (run.found() || fresh) {
+			e.trouble("journal", e.enter(ctx, run))
+		}
+		e.keepCalls(ctx)
+		e.after(ctx, run, outcome, err)
+		if run.Created+run.Linked > 0 {
+			e.recount(ctx)
+		}
+>>>>>>> theirs
 	}
 	run.update(func(r *Run) {
 		r.ID = v.ID

@@ -267,7 +267,6 @@ func (e *Engine) fireDue(ctx context.Context) {
 		e.over("due")
 	}
 	if done > 0 {
-		e.forgetCounts()
 		e.observer.Changes(e.name, string(dialer.VerbDeactivate), "applied", done)
 		e.log.Info("due deactivations done", "count", done)
 	}

@@ -134,6 +134,7 @@ func (e *Engine) Quota(context.Context) (QuotaStatus, error) {
 
 // publish sets the gauges.
 func (e *Engine) publish(ctx context.Context) {
+	e.recount(ctx)
 	st, err := e.Status(ctx)
 	if err != nil {
 		e.trouble("status", err)
