@@ -119,18 +119,7 @@ func (e *Engine) finish(ctx context.Context, run *running, err error) {
 	}
 	v, _ := run.view()
 	if !run.DryRun {
-<<<<<<< ours
 		v.ID = e.wrapUp(ctx, run, end, outcome, err)
-=======
-		if !known && (run.found() || fresh) {
-			e.trouble("journal", e.enter(ctx, run))
-		}
-		e.keepCalls(ctx)
-		e.after(ctx, run, outcome, err)
-		if run.Created+run.Linked > 0 {
-			e.recount(ctx)
-		}
->>>>>>> theirs
 	}
 	run.update(func(r *Run) {
 		r.ID = v.ID
@@ -159,7 +148,9 @@ func (e *Engine) wrapUp(ctx context.Context, run *running, end func(*Run), outco
 	}
 	books = append(books, e.after(ctx, run, outcome, err))
 	e.keepCalls(ctx)
-	e.forgetCounts()
+	if run.Created+run.Linked > 0 {
+		e.recount(ctx)
+	}
 	e.books(errors.Join(books...))
 	return v.ID
 }
