@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -59,7 +60,14 @@ func (db *DB) attempt(ctx context.Context, write bool, fn func(tx *Tx) error) (a
 		}
 		db.give(c, write, broken)
 	}()
-	if _, err := c.ExecContext(ctx, db.begin(write)); err != nil {
+	_, err = c.ExecContext(ctx, db.begin(write))
+	if err != nil && !db.Postgres() && strings.Contains(err.Error(), "within a transaction") {
+		// A statement that was canceled left one open on this connection: nothing of it counts.
+		if _, err = c.ExecContext(ctx, "ROLLBACK"); err == nil {
+			_, err = c.ExecContext(ctx, db.begin(write))
+		}
+	}
+	if err != nil {
 		return nil, classify(err)
 	}
 	open = true
