@@ -120,7 +120,7 @@ func samplePolicies(t *testing.T) []sample {
 	t.Helper()
 	r := rand.New(rand.NewPCG(0, 2))
 	policies := []sample{{scope: DefaultScope}}
-	for range 80 {
+	for range 30 {
 		s := sample{scope: oneOf(r, sampleScopes()...)}
 		all := sampleRules()
 		for _, i := range r.Perm(len(all))[:r.IntN(10)] {
