@@ -55,6 +55,8 @@ type App struct {
 	control *control.Server
 	orgs    []*org // in the order of the configuration
 
+	manager manager
+
 	mu     sync.Mutex // guards what follows, and lets one reload run at a time
 	config *config.Config
 	up     bool
@@ -85,7 +87,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 	if o.StartWait <= 0 {
 		o.StartWait = startWait
 	}
-	a := &App{o: o, log: o.Log, config: cfg, registry: prometheus.NewRegistry(), life: newLife()}
+	a := &App{o: o, log: o.Log, config: cfg, registry: prometheus.NewRegistry(), life: newLife(), manager: manager{tell: o.Notify}}
 	orgs := make([]metrics.Org, len(cfg.Orgs))
 	for i, c := range cfg.Orgs {
 		orgs[i].Name = c.Name
@@ -157,7 +159,7 @@ func (a *App) Stop(ctx context.Context) error {
 	a.up = false
 	a.mu.Unlock()
 	if was {
-		a.o.Notify("STOPPING=1\nSTATUS=stopping")
+		a.manager.stop()
 		a.log.Info("stopping", "took", time.Since(a.started).Round(time.Second))
 	}
 	return a.life.stop(ctx)

@@ -19,8 +19,8 @@ func (a *App) Reload(ctx context.Context, read func() (*config.Config, error)) e
 	if !a.up {
 		return errors.New("reload: the daemon is not up")
 	}
-	a.o.Notify(reloading())
-	defer a.o.Notify("READY=1")
+	a.manager.notify(reloading())
+	defer a.manager.notify("READY=1")
 	next, err := read()
 	if err == nil {
 		err = a.adopt(ctx, next)

@@ -83,7 +83,7 @@ func (a *App) ready(ctx context.Context) {
 	a.mu.Unlock()
 	a.metrics.Reloaded(true)
 	text := a.summary(ctx)
-	a.o.Notify("READY=1\nSTATUS=" + text)
+	a.manager.notify("READY=1\nSTATUS=" + text)
 	a.log.Info("ready", "version", a.o.Version, "url", a.Addr(), "count", len(a.orgs), "took", time.Since(a.started).Round(time.Millisecond))
 }
 
@@ -100,7 +100,7 @@ func (a *App) watch(ctx context.Context) error {
 	for {
 		alive := a.alive()
 		if alive && a.o.Watchdog > 0 {
-			a.o.Notify("WATCHDOG=1")
+			a.manager.notify("WATCHDOG=1")
 		}
 		if stuck != !alive {
 			if stuck = !alive; stuck {
@@ -111,7 +111,7 @@ func (a *App) watch(ctx context.Context) error {
 			last = time.Now()
 			if text := a.summary(ctx); text != said && ctx.Err() == nil {
 				said = text
-				a.o.Notify("STATUS=" + text)
+				a.manager.notify("STATUS=" + text)
 			}
 		}
 		select {

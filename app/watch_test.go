@@ -41,8 +41,8 @@ func (h *heart) stop(at time.Time) {
 
 func watched(o Options, hearts map[string]*heart) (*App, *notes) {
 	said := &notes{}
-	o.Notify = said.add
-	a := &App{o: o, log: slog.New(slog.DiscardHandler)}
+
+	a := &App{o: o, log: slog.New(slog.DiscardHandler), manager: manager{tell: said.add}}
 	for _, name := range []string{"acme", "globex"} {
 		if h, ok := hearts[name]; ok {
 			a.orgs = append(a.orgs, &org{name: name, pulse: h})
@@ -135,5 +135,18 @@ func TestStand(t *testing.T) {
 				t.Errorf("got %q, %t; want %q, %t", got, trouble, tc.want, tc.trouble)
 			}
 		})
+	}
+}
+
+// Whoever still runs when the daemon stops does not call it back to life.
+func TestNothingIsSaidAfterStopping(t *testing.T) {
+	said := &notes{}
+	m := manager{tell: said.add}
+	m.notify("WATCHDOG=1")
+	m.stop()
+	m.notify("WATCHDOG=1")
+	m.notify("READY=1\nSTATUS=ok")
+	if got := said.all(); len(got) != 2 || got[1] != "STOPPING=1\nSTATUS=stopping" {
+		t.Errorf("the service manager heard %q", got)
 	}
 }
