@@ -120,16 +120,31 @@ func (b *bench) startDaemon(ctx context.Context, s *sim, database string, seats 
 		return nil, err
 	}
 	d := &daemon{p, c}
-	for wait := time.Now().Add(30 * time.Second); ; {
-		if _, err = d.Status(ctx); err == nil {
+	for wait := time.Now().Add(time.Minute); ; {
+		if err = d.leads(ctx); err == nil {
 			return d, nil
 		}
 		if time.Now().After(wait) || ctx.Err() != nil {
 			d.stop()
-			return nil, fmt.Errorf("rosterd does not answer: %w: %s", err, p.stderr)
+			return nil, fmt.Errorf("rosterd does not take charge: %w: %s", err, p.stderr)
 		}
 		pause(ctx, 20*time.Millisecond)
 	}
+}
+
+// leads returns nil once the daemon is in charge: Postgres may hold on to the
+// lease of the one before for as long as it takes to end its session.
+func (d *daemon) leads(ctx context.Context) error {
+	status, err := d.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, org := range status.Orgs {
+		if org.State == "standby" {
+			return errors.New("it stands by")
+		}
+	}
+	return nil
 }
 
 func (d *daemon) stop() {
