@@ -209,13 +209,13 @@ func (a *App) openControl() error {
 	c := a.config.Control
 	server, err := control.New(control.Options{
 		Orgs: orgs, Tokens: c.Tokens, Socket: c.Socket, Listen: c.Listen,
-		Metrics: metrics.Handler(a.registry), Ready: a.unready, Log: a.log, Version: a.o.Version,
+		Metrics: metrics.Handler(a.registry), Ready: a.readiness, Ping: a.db.Ping, Log: a.log, Version: a.o.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("start control API: %w", err)
 	}
 	if err := server.Listen(); err != nil {
-		return &hinted{err, "is another rosterd running, and may this user create " + c.Socket + "?"}
+		return fmt.Errorf("start control API: %w", err)
 	}
 	a.control = server
 	a.life.onStop("control API", func(context.Context) error { server.Close(); return nil })

@@ -6,48 +6,73 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rosterd/rosterd/control"
 	rostersync "github.com/rosterd/rosterd/sync"
 )
 
 const (
 	statusEvery = 15 * time.Second // how often the service manager's text is looked after
 	statusWait  = 5 * time.Second  // for the database to say how an org stands
+	pingWait    = 2 * time.Second  // for the database to answer at all
 )
 
-// unready says why the daemon is not ready: what /readyz answers.
-func (a *App) unready(ctx context.Context) []string {
+// readiness is what /readyz answers. The daemon is unready for what keeps it
+// from its work; what only waits for a person, such as a held plan, is told
+// and nothing more.
+func (a *App) readiness(ctx context.Context) control.Readiness {
+	if err := a.ping(ctx); err != nil {
+		return control.Readiness{Reasons: []string{"the database does not answer"}}
+	}
 	ctx, cancel := context.WithTimeout(ctx, statusWait)
 	defer cancel()
-	if err := a.db.Ping(ctx); err != nil {
-		return []string{"the database does not answer"}
-	}
-	var reasons []string
+	r := control.Readiness{Ready: true}
 	for _, o := range a.orgs {
-		if s, trouble := stand(ctx, o); trouble {
-			reasons = append(reasons, "org "+o.name+": "+s)
+		text, how := stand(ctx, o)
+		if how != well {
+			r.Reasons = append(r.Reasons, "org "+o.name+": "+text)
 		}
+		r.Ready = r.Ready && how != unable
 	}
-	return reasons
+	return r
 }
 
-// stand says in a few words how an org stands, and whether that is trouble.
-func stand(ctx context.Context, o *org) (text string, trouble bool) {
+func (a *App) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingWait)
+	defer cancel()
+	return a.db.Ping(ctx)
+}
+
+// health is how well an org does its work.
+type health int
+
+const (
+	well   health = iota
+	odd           // it works, and something waits for a person or for time
+	unable        // it does not work: stuck, blocked, or what it tried last failed
+)
+
+// stand says in a few words how an org stands, and how well it does its work.
+func stand(ctx context.Context, o *org) (text string, how health) {
 	if since := time.Since(o.pulse.Alive()); since > stallTime {
-		return fmt.Sprintf("stuck for %s", since.Round(time.Second)), true
+		return fmt.Sprintf("stuck for %s", since.Round(time.Second)), unable
 	}
 	s, err := o.pulse.Status(ctx)
 	if err != nil {
-		return "its state cannot be read", true
+		return "its state cannot be read", unable
 	}
 	switch s.State {
 	case "degraded", "blocked":
+		how = odd
+		if s.State == "blocked" || s.LastError != "" { // an error is forgotten once it is over
+			how = unable
+		}
 		text = s.State
 		if len(s.Reasons) > 0 {
 			text += ": " + strings.Join(s.Reasons, "; ")
 		}
-		return text, true
+		return text, how
 	}
-	return standing(s), false
+	return standing(s), well
 }
 
 func standing(s rostersync.Status) string {

@@ -117,22 +117,24 @@ func TestWatchSaysHowOrgsStand(t *testing.T) {
 
 func TestStand(t *testing.T) {
 	for _, tc := range []struct {
-		name    string
-		heart   *heart
-		want    string
-		trouble bool
+		name  string
+		heart *heart
+		want  string
+		how   health
 	}{
-		{"ok", &heart{status: rostersync.Status{State: "ok", Enrolled: 1}}, "ok, 1 enrolled", false},
-		{"standby", &heart{status: rostersync.Status{State: "standby"}}, "standby", false},
-		{"paused", &heart{status: rostersync.Status{State: "paused"}}, "paused", false},
-		{"degraded", &heart{status: rostersync.Status{State: "degraded", Reasons: []string{"why"}}}, "degraded: why", true},
-		{"unreadable", &heart{err: errors.New("secret detail")}, "cannot be read", true},
-		{"stuck", &heart{stopped: time.Now().Add(-time.Hour)}, "stuck for 1h", true},
+		{"ok", &heart{status: rostersync.Status{State: "ok", Enrolled: 1}}, "ok, 1 enrolled", well},
+		{"standby", &heart{status: rostersync.Status{State: "standby"}}, "standby", well},
+		{"paused", &heart{status: rostersync.Status{State: "paused"}}, "paused", well},
+		{"degraded", &heart{status: rostersync.Status{State: "degraded", Reasons: []string{"people whose change waits for approval: 8"}, Held: 8}}, "degraded: people whose change waits", odd},
+		{"failing", &heart{status: rostersync.Status{State: "degraded", Reasons: []string{"why"}, LastError: "why"}}, "degraded: why", unable},
+		{"blocked", &heart{status: rostersync.Status{State: "blocked", Reasons: []string{"no login"}}}, "blocked: no login", unable},
+		{"unreadable", &heart{err: errors.New("secret detail")}, "cannot be read", unable},
+		{"stuck", &heart{stopped: time.Now().Add(-time.Hour)}, "stuck for 1h", unable},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, trouble := stand(t.Context(), &org{pulse: tc.heart})
-			if !strings.Contains(got, tc.want) || trouble != tc.trouble || strings.Contains(got, "secret") {
-				t.Errorf("got %q, %t; want %q, %t", got, trouble, tc.want, tc.trouble)
+			got, how := stand(t.Context(), &org{pulse: tc.heart})
+			if !strings.Contains(got, tc.want) || how != tc.how || strings.Contains(got, "secret") {
+				t.Errorf("got %q, %d; want %q, %d", got, how, tc.want, tc.how)
 			}
 		})
 	}

@@ -3,13 +3,9 @@ package config
 import (
 	"bytes"
 	"errors"
-	"regexp"
 
 	"github.com/rosterd/rosterd/control"
 )
-
-// longWord could be a token in the place of a role or a name.
-var longWord = regexp.MustCompile(`\S{16,}`)
 
 // tokens reads the file of API tokens. An empty one is fine: then nobody has a
 // token. It reports false when it has noted why the file cannot be used.
@@ -26,7 +22,7 @@ func (c *checker) tokens(key, name string) (control.Tokens, bool) {
 	}
 	tokens, err := control.ReadTokens(bytes.NewReader(text))
 	if te, ok := errors.AsType[*control.TokensError](err); ok {
-		c.fail(key, te.Hint(), "line %d of the file: %s", te.Line, longWord.ReplaceAllString(te.Reason, "..."))
+		c.fail(key, te.Hint(), "line %d of the file: %s", te.Line, te.Reason)
 		return control.Tokens{}, false
 	}
 	if err != nil {

@@ -109,7 +109,7 @@ var mistakes = []struct{ name, old, new, place, what, how string }{
 	{"listen to all with no token", "127.0.0.1:8470\n  tokens_file: ${CREDENTIALS_DIRECTORY}/tokens", "0.0.0.0:8470\n  tokens_file: ${CREDENTIALS_DIRECTORY}/empty", "4:11", "no token is defined", "ROLE NAME TOKEN"},
 	{"no way in", "  socket: /run/rosterd/control.sock\n  listen: 127.0.0.1:8470", "  socket: \"\"\n  listen: \"\"", "3:11", "nobody could ask", "control.listen"},
 	{"tokens missing", "/tokens", "/nothere", "5:16", "does not exist", "LoadCredential="},
-	{"tokens bad role", "/tokens", "/badtokens", "5:16", `line 2 of the file: "king" is not a role`, "ROLE NAME TOKEN"},
+	{"tokens bad role", "/tokens", "/badtokens", "5:16", "line 2 of the file: the first word is not a role", "ROLE NAME TOKEN"},
 	{"tokens swapped", "/tokens", "/swappedtokens", "5:16", "line 1 of the file", "ROLE NAME TOKEN"},
 	{"tokens readable by all", "/tokens", "/opentokens", "5:16", "(mode 0644)", "chmod 0600"},
 	{"log level", "level: info", "level: verbose", "6:14", `"verbose" is not known`, "debug, info, warn or error"},

@@ -37,7 +37,10 @@ func (s *Server) Listen() error {
 	if s.o.Socket != "" && b.socket == nil {
 		l, err := listenUnix(s.o.Socket)
 		if err != nil {
-			return fmt.Errorf("open the control socket: %w", err)
+			return &listenError{
+				fmt.Errorf("open the control socket: %w", err),
+				"is another rosterd running, and may this user create " + s.o.Socket + "? control.socket says where it is",
+			}
 		}
 		b.socket = l
 	}
@@ -45,11 +48,37 @@ func (s *Server) Listen() error {
 		l, err := net.Listen("tcp", s.o.Listen)
 		if err != nil {
 			b.closeLocked()
-			return fmt.Errorf("open the control port: %w", err)
+			return &listenError{fmt.Errorf("open the control port: %w", err), portHint(s.o.Listen, err)}
 		}
 		b.tcp = l
 	}
 	return nil
+}
+
+// listenError is why the server cannot listen, and what to do about it.
+type listenError struct {
+	error
+	hint string
+}
+
+// Hint says what to do.
+func (e *listenError) Hint() string { return e.hint }
+
+// Unwrap returns the cause.
+func (e *listenError) Unwrap() error { return e.error }
+
+// portHint says what to do about a TCP address that cannot be listened on.
+func portHint(address string, err error) string {
+	_, port, _ := net.SplitHostPort(address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Sprintf("another process listens on %s: see which with ss -ltnp 'sport = :%s'; stop it, or set control.listen to a free port", address, port)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Sprintf("no network interface of this machine has the address of %s: ip address lists them; correct control.listen", address)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Sprintf("this user may not listen on port %s: ports below 1024 need CAP_NET_BIND_SERVICE; set control.listen to a higher one", port)
+	}
+	return "check control.listen, which is " + address
 }
 
 // Addr is the TCP address in use, "" when there is none. It differs from the

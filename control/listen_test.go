@@ -105,15 +105,26 @@ func TestListenRefuses(t *testing.T) {
 	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, tc := range []struct{ name, socket, listen, want string }{
-		{"a file that is no socket", file, "", "not a socket"},
-		{"a folder that is not there", filepath.Join(dir, "none", "s"), "", "no such file"},
-		{"a wrong address", "", "127.0.0.1:99999", "control port"},
-		{"a wrong address beside a good socket", filepath.Join(dir, "s"), "nonsense", "control port"},
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	busy := other.Addr().String()
+	_, port, _ := net.SplitHostPort(busy)
+	for _, tc := range []struct{ name, socket, listen, want, hint string }{
+		{"a file that is no socket", file, "", "not a socket", "create " + file},
+		{"a folder that is not there", filepath.Join(dir, "none", "s"), "", "no such file", "control.socket"},
+		{"a wrong address", "", "127.0.0.1:99999", "control port", "control.listen"},
+		{"a wrong address beside a good socket", filepath.Join(dir, "s"), "nonsense", "control port", "control.listen"},
+		{"a busy port", filepath.Join(dir, "s"), busy, "address already in use", "another process listens on " + busy + ": see which with ss -ltnp 'sport = :" + port + "'; stop it, or set control.listen"},
+		{"an address of another machine", "", "192.0.2.1:8470", "control port", "no network interface of this machine has the address of 192.0.2.1:8470"},
 	} {
 		s := newTestServer(t, func(o *Options) { o.Socket, o.Listen = tc.socket, tc.listen })
 		if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
+		} else if h, ok := errors.AsType[hinter](err); !ok || !strings.Contains(h.Hint(), tc.hint) {
+			t.Errorf("%s: the hint of %v is not %q", tc.name, err, tc.hint)
 		}
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != "precious" {

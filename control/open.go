@@ -8,7 +8,7 @@ import (
 // Readiness is the answer of /readyz.
 type Readiness struct {
 	Ready   bool     `json:"ready"`
-	Reasons []string `json:"reasons"` // why not
+	Reasons []string `json:"reasons"` // why not, or what a ready daemon waits for
 }
 
 // routeOpen registers what needs no token, because it says nothing of people.
@@ -33,11 +33,11 @@ func (s *Server) routeOpen() {
 }
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
-	answer := Readiness{Reasons: []string{}}
+	answer := Readiness{Ready: true}
 	if s.o.Ready != nil {
-		answer.Reasons = append(answer.Reasons, s.o.Ready(r.Context())...)
+		answer = s.o.Ready(r.Context())
 	}
-	answer.Ready = len(answer.Reasons) == 0
+	answer.Reasons = append([]string{}, answer.Reasons...) // never null
 	w.Header().Set("Content-Type", "application/json")
 	if !answer.Ready {
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
 	"github.com/rosterd/rosterd/sync"
 )
 
@@ -34,6 +35,7 @@ const (
 	CodePaused       Code = "paused"
 	CodeStandby      Code = "standby" // another instance works on this database
 	CodeTooLarge     Code = "too_large"
+	CodeUnavailable  Code = "unavailable" // the database does not answer
 	CodeInternal     Code = "internal"
 )
 
@@ -75,6 +77,13 @@ func newProblem(status int, code Code, message, hint string) *Problem {
 	}
 }
 
+// databaseHint says what to do when the database does not answer.
+const databaseHint = "is the database running? rosterd goes on by itself once it is back"
+
+func unavailable() *Problem {
+	return newProblem(http.StatusServiceUnavailable, CodeUnavailable, "the database does not answer", databaseHint)
+}
+
 func invalid(message, hint string) *Problem {
 	return newProblem(http.StatusUnprocessableEntity, CodeInvalid, message, hint)
 }
@@ -104,6 +113,7 @@ var known = []struct {
 	{dialer.ErrHold, http.StatusConflict, CodeProtected, "activate the user to end the hold"},
 	{dialer.ErrLocal, http.StatusConflict, CodeProtected, ""},
 	{dialer.ErrSalesforceOwned, http.StatusConflict, CodeSalesforce, "change it in Salesforce"},
+	{store.ErrUnavailable, http.StatusServiceUnavailable, CodeUnavailable, databaseHint},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, CodeInternal, "it took too long; try again"},
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
 	"github.com/rosterd/rosterd/sync"
 )
 
@@ -38,6 +39,7 @@ func TestProblemOf(t *testing.T) {
 		{&sync.QuotaError{Need: 9, Left: 2, What: "budget"}, 429, CodeQuota, "--override"},
 		{sync.ErrPaused, 409, CodePaused, "resume"},
 		{sync.ErrStandby, 503, CodeStandby, "in charge"},
+		{store.ErrUnavailable, 503, CodeUnavailable, "running"},
 		{context.DeadlineExceeded, 504, CodeInternal, "again"},
 		{errors.New("the disk is full"), 500, CodeInternal, ""},
 		{invalid("no", "do"), 422, CodeInvalid, "do"},

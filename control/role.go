@@ -1,7 +1,7 @@
 package control
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 
 	"github.com/rosterd/rosterd/dialer"
@@ -21,12 +21,13 @@ const (
 // Roles lists the roles from least to most.
 func Roles() []Role { return []Role{Viewer, Support, Manager, Admin} }
 
-// ParseRole returns the role of that name.
+// ParseRole returns the role of that name. Its error leaves the name out: in a
+// file of tokens it might be one.
 func ParseRole(name string) (Role, error) {
 	if r := Role(name); slices.Contains(Roles(), r) {
 		return r, nil
 	}
-	return "", fmt.Errorf("%q is not a role: want viewer, support, manager or admin", name)
+	return "", errors.New("not a role: want viewer, support, manager or admin")
 }
 
 // May reports whether r suffices where need is asked for. An unknown role

@@ -146,7 +146,7 @@ func callerOf(ctx context.Context) Caller {
 // answer logs what is our fault and turns every error into a problem.
 func (s *Server) answer(ctx context.Context, op, org string, err error) error {
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError && p.Code != CodeStandby && !errors.Is(ctx.Err(), context.Canceled) {
+	if p.Status >= http.StatusInternalServerError && p.Code != CodeStandby && p.Code != CodeUnavailable && !errors.Is(ctx.Err(), context.Canceled) {
 		s.log.Error("control request not answered", "verb", op, "org", org, "err", err)
 	}
 	return p

@@ -22,9 +22,10 @@ type Options struct {
 	Listen string   // TCP address; empty for none
 	Hosts  []string // further host names by which a loopback address may be called
 
-	Metrics http.Handler                       // serves /metrics; nil for none
-	Ready   func(ctx context.Context) []string // why the daemon is not ready; nil or no reasons mean it is
-	Pages   http.Handler                       // serves what no route here claims; nil answers 404
+	Metrics http.Handler                        // serves /metrics; nil for none
+	Ready   func(ctx context.Context) Readiness // how the daemon stands; nil means ready
+	Ping    func(ctx context.Context) error     // asks the database for a sign of life; nil for none
+	Pages   http.Handler                        // serves what no route here claims; nil answers 404
 
 	Log     *slog.Logger // nil discards
 	Version string       // of the daemon

@@ -3,6 +3,7 @@ package control
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/rosterd/rosterd/control/controltest"
@@ -197,9 +199,9 @@ func TestTokensAreNeverLogged(t *testing.T) {
 }
 
 func TestOpenToAll(t *testing.T) {
-	var why []string
+	now := Readiness{Ready: true}
 	s := newTestServer(t, func(o *Options) {
-		o.Ready = func(context.Context) []string { return why }
+		o.Ready = func(context.Context) Readiness { return now }
 		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics are here")) })
 		o.Pages = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("a page")) })
 	})
@@ -210,9 +212,11 @@ func TestOpenToAll(t *testing.T) {
 			t.Errorf("%s: got %d %.80s, want %s", path, r.status, r.body, want)
 		}
 	}
-	why = []string{"acme: no full sync has ended yet"}
-	if r := ask(t, s, "", "GET", "/readyz", ""); r.status != 503 || decode[Readiness](t, r).Reasons[0] != why[0] {
-		t.Errorf("not ready: got %d %s", r.status, r.body)
+	for status, ready := range map[int]bool{200: true, 503: false} {
+		now = Readiness{Ready: ready, Reasons: []string{"acme: 8 held"}}
+		if r := ask(t, s, "", "GET", "/readyz", ""); r.status != status || !cmp.Equal(decode[Readiness](t, r), now) {
+			t.Errorf("ready is %t: got %d %s", ready, r.status, r.body)
+		}
 	}
 }
 
@@ -265,6 +269,9 @@ func TestWrongRequests(t *testing.T) {
 		{"limit", "GET", "/v1/runs?limit=0", "", 422, CodeInvalid, "query.limit"},
 		{"status", "GET", "/v1/users?status=gone", "", 422, CodeInvalid, "gone"},
 		{"order", "GET", "/v1/users?order=shoe", "", 422, CodeInvalid, "query.order"},
+		{"cursor", "GET", "/v1/users?cursor=zzz", "", 422, CodeInvalid, "cursor"},
+		{"cursor of nothing", "GET", "/v1/users?cursor=" + base64.RawURLEncoding.EncodeToString([]byte("id:")), "", 422, CodeInvalid, "cursor"},
+		{"cursor of another order", "GET", "/v1/users?order=username&cursor=" + sealCursor("id", "x"), "", 422, CodeInvalid, "cursor"},
 		{"filter", "GET", "/v1/users?filter=shoe%3D42", "", 422, CodeInvalid, "shoe=42"},
 		{"since", "GET", "/v1/activity?since=yesterday", "", 422, CodeInvalid, "since"},
 		{"seats", "PATCH", "/v1/licenses/powerdialer", `{"purchased":-1}`, 422, CodeInvalid, "purchased"},

@@ -2,12 +2,22 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rosterd/rosterd/sync"
+)
+
+// How long a question for the status waits for a database that does not
+// answer, and for one that is slow. A transaction is retried for longer, which
+// whoever asks for the status because something is wrong cannot wait for.
+const (
+	pingTime   = 2 * time.Second
+	statusTime = 10 * time.Second
 )
 
 // DaemonStatus is how the daemon and its orgs stand.
@@ -66,7 +76,7 @@ func (s *Server) routeStatus() {
 	})
 	handle(s, Admin, huma.Operation{
 		OperationID: "pause", Method: http.MethodPost, Path: "/v1/pause", Tags: []string{"daemon"},
-		Summary: "Stop the org's sync until it is resumed", Description: "Deactivations that are due go on.",
+		Summary: "Stop the org's sync until it is resumed", Description: "Nobody joins, changes or leaves meanwhile: deactivations that fall due are made up for when it is resumed.",
 	}, func(ctx context.Context, c call, in *struct {
 		InOrg
 		Body *Why
@@ -106,13 +116,34 @@ func (s *Server) status(ctx context.Context, _ call, in *struct {
 		}
 		names = []string{name}
 	}
+	if err := s.ping(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
 	out := DaemonStatus{Version: s.o.Version, Orgs: []sync.Status{}}
 	for _, name := range names {
 		one, err := s.o.Orgs[name].Engine.Status(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return nil, unavailable()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("ask org %s: %w", name, err)
 		}
 		out.Orgs = append(out.Orgs, one)
 	}
 	return &answer[DaemonStatus]{out}, nil
+}
+
+// ping makes sure that the database answers.
+func (s *Server) ping(ctx context.Context) error {
+	if s.o.Ping == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	if s.o.Ping(ctx) != nil {
+		return unavailable() // why is in the log, and may name what is no caller's business
+	}
+	return nil
 }

@@ -24,11 +24,13 @@ type Tokens struct {
 type token struct {
 	role Role
 	name string
+	line int
 	sum  [sha256.Size]byte
 }
 
 // TokensError says which line of a tokens file is wrong. It never holds a
-// token.
+// token, nor any other word of the file: where the columns are mixed up, each
+// may be one.
 type TokensError struct {
 	Line   int
 	Reason string
@@ -58,12 +60,13 @@ func ReadTokens(r io.Reader) (Tokens, error) {
 		}
 		for i := range t.list {
 			if t.list[i].name == one.name {
-				return Tokens{}, &TokensError{n, fmt.Sprintf("the name %s is on two lines, so the activity log could not tell them apart", one.name)}
+				return Tokens{}, &TokensError{n, fmt.Sprintf("the name is that of line %d too, so the activity log could not tell them apart", t.list[i].line)}
 			}
 			if t.list[i].sum == one.sum {
-				return Tokens{}, &TokensError{n, fmt.Sprintf("the token is the same as that of %s", t.list[i].name)}
+				return Tokens{}, &TokensError{n, fmt.Sprintf("the token is the same as that of line %d", t.list[i].line)}
 			}
 		}
+		one.line = n
 		t.list = append(t.list, one)
 	}
 	if err := scan.Err(); err != nil {
@@ -79,12 +82,12 @@ func parseToken(line string) (token, error) {
 	}
 	role, err := ParseRole(fields[0])
 	if err != nil {
-		return token{}, err
+		return token{}, fmt.Errorf("the first word is %w", err)
 	}
 	if len(fields[2]) < minToken {
-		return token{}, fmt.Errorf("the token of %s is shorter than %d characters", fields[1], minToken)
+		return token{}, fmt.Errorf("the third word, the token, is shorter than %d characters", minToken)
 	}
-	return token{role, fields[1], sha256.Sum256([]byte(fields[2]))}, nil
+	return token{role: role, name: fields[1], sum: sha256.Sum256([]byte(fields[2]))}, nil
 }
 
 // ReadTokensFile reads the tokens of a file.

@@ -35,17 +35,20 @@ func TestReadTokensRefuses(t *testing.T) {
 	}{
 		{"two words", "viewer vic\n", 1, "has 2 words"},
 		{"four words", good + "viewer vic the token0123456789\n", 2, "has 4 words"},
-		{"role", "root vic fedcba9876543210\n", 1, `"root" is not a role`},
+		{"role", "root vic fedcba9876543210\n", 1, "the first word is not a role"},
+		{"token first", "fedcba9876543210 viewer vic\n", 1, "not a role"},
+		{"token second", "viewer fedcba9876543210 vic\n", 1, "shorter than 16"},
+		{"tokens second", "viewer 0123456789abcdef a-very-long-name-of-one\nadmin 0123456789abcdef a-very-long-name-of-two\n", 2, "the name is that of line 1"},
 		{"short", "# c\n\nviewer vic tooshort\n", 3, "shorter than 16"},
-		{"name twice", good + "admin vic 0123456789abcdef\n", 2, "the name vic is on two lines"},
-		{"token twice", good + "admin ada fedcba9876543210\n", 2, "same as that of vic"},
+		{"name twice", good + "admin vic 0123456789abcdef\n", 2, "the name is that of line 1 too"},
+		{"token twice", good + "admin ada fedcba9876543210\n", 2, "same as that of line 1"},
 	} {
 		_, err := ReadTokens(strings.NewReader(tc.text))
 		e, ok := errors.AsType[*TokensError](err)
 		if !ok || e.Line != tc.line || !strings.Contains(err.Error(), tc.says) || e.Hint() == "" {
 			t.Errorf("%s: got %v, want line %d: %s", tc.name, err, tc.line, tc.says)
 		}
-		for _, word := range []string{"fedcba9876543210", "0123456789abcdef", "tooshort", "token0123456789"} {
+		for _, word := range []string{"fedcba9876543210", "0123456789abcdef", "tooshort", "token0123456789", "vic", "root", "of-two"} {
 			if err != nil && strings.Contains(err.Error(), word) {
 				t.Errorf("%s: the error holds a token: %v", tc.name, err)
 			}

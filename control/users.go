@@ -2,8 +2,10 @@ package control
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -58,7 +60,7 @@ func listUsers(ctx context.Context, c call, in *struct {
 	License string `query:"license" doc:"only who holds a seat of this type"`
 	Filter  string `query:"filter" maxLength:"500" doc:"terms key=value separated by spaces: status, search, license, linked or a kind of group"`
 	Order   string `query:"order" enum:"id,username,salesforce_id" default:"id"`
-	Cursor  string `query:"cursor" doc:"next of the page before"`
+	Cursor  string `query:"cursor" doc:"next of the page before, with the same order"`
 	Limit   int    `query:"limit" minimum:"1" maximum:"2000" default:"100"`
 },
 ) (*answer[UserPage], error) {
@@ -66,17 +68,44 @@ func listUsers(ctx context.Context, c call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	q := dialer.Query{Status: st, Search: in.Search, License: in.License, After: in.Cursor, Limit: in.Limit}
+	q := dialer.Query{Status: st, Search: in.Search, License: in.License, Limit: in.Limit}
 	if in.Order != "id" {
 		q.Order = dialer.Order(in.Order)
+	}
+	if q.After, err = openCursor(in.Order, in.Cursor); err != nil {
+		return nil, err
 	}
 	if err := applyFilter(&q, in.Filter); err != nil {
 		return nil, err
 	}
 	users, next, err := c.Directory.List(ctx, q)
-	page := UserPage{Users: make([]User, 0, len(users)), Next: next}
+	page := UserPage{Users: make([]User, 0, len(users)), Next: sealCursor(in.Order, next)}
 	for i := range users {
 		page.Users = append(page.Users, view(&users[i]))
 	}
 	return &answer[UserPage]{page}, err
+}
+
+// sealCursor makes of where the directory goes on what the caller passes back,
+// "" at the end. That it is not for reading keeps user names out of addresses,
+// and lets a cursor that nobody gave out be told from one.
+func sealCursor(order, next string) string {
+	if next == "" {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(order + ":" + next))
+}
+
+// openCursor is the reverse. A cursor that sealCursor did not make, or made for
+// another order, is refused: nobody could tell an empty page from the end.
+func openCursor(order, cursor string) (after string, err error) {
+	if cursor == "" {
+		return "", nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	after, ok := strings.CutPrefix(string(text), order+":")
+	if err != nil || !ok || after == "" {
+		return "", invalid("the cursor is not one that a page of this order gave", "pass next of the page before as it is, with the same order, or leave it out to begin anew")
+	}
+	return after, nil
 }
