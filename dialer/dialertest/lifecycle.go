@@ -309,7 +309,7 @@ func testSessions(t *testing.T, s *suite) {
 			t.Fatalf("got %d sessions (%v)", len(list), err)
 		}
 		for _, l := range list {
-			if l.EndReason != want || l.EndedAt.IsZero() != (want == "") || l.Client != "web" || l.IP != "192.0.2.1" {
+			if string(l.EndReason) != want || l.EndedAt.IsZero() != (want == "") || l.Client != "web" || l.IP != "192.0.2.1" {
 				t.Errorf("user %d: got %+v, want the end %q", i+1, l, want)
 			}
 		}

@@ -56,7 +56,7 @@ func (d *Directory) Sessions(ctx context.Context, userID string) ([]dialer.Sessi
 		for rows.Next() {
 			var s dialer.Session
 			var started, seen, ended int64
-			if err := rows.Scan(&s.ID, &s.UserID, &s.Client, &s.IP, &started, &seen, &ended, &s.EndReason); err != nil {
+			if err := rows.Scan(&s.ID, &s.UserID, &s.Client, &s.IP, &started, &seen, &ended, (*string)(&s.EndReason)); err != nil {
 				return err
 			}
 			s.StartedAt, s.LastSeenAt, s.EndedAt = store.Time(started), store.Time(seen), store.Time(ended)
