@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -43,37 +44,69 @@ type hinter interface {
 	Hint() string
 }
 
-// report writes an error for a person and returns the exit code for a program.
-func report(w io.Writer, err error) int {
+// problem is an error as -o json shows it: the API's own problem where that
+// refused, else one that looks the same.
+type problem struct {
+	Title   string                 `json:"title,omitempty"`
+	Status  int                    `json:"status,omitempty"` // only where the API refused
+	Detail  string                 `json:"detail"`
+	Message string                 `json:"error"`
+	Hint    string                 `json:"hint,omitempty"`
+	Code    control.Code           `json:"code"`
+	Fields  []control.FieldProblem `json:"fields,omitempty"`
+	Exit    int                    `json:"exit_code"`
+}
+
+// The codes of problems that the API does not know.
+const (
+	codeInterrupted control.Code = "interrupted"
+	codeUnreachable control.Code = "unreachable"
+	codeFailed      control.Code = "failed"
+)
+
+// problemOf says what kind of problem an error is.
+func problemOf(err error) problem {
+	p := problem{Detail: err.Error(), Message: err.Error(), Code: codeFailed, Exit: exitError}
+	if h, ok := errors.AsType[hinter](err); ok {
+		p.Hint = h.Hint()
+	}
+	if errors.Is(err, context.Canceled) {
+		p.Detail, p.Message, p.Hint, p.Code = "interrupted", "interrupted", "", codeInterrupted
+		return p
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		p.Code, p.Exit = control.CodeInvalid, exitUsage
+	}
+	if _, ok := errors.AsType[*control.ConnectError](err); ok {
+		p.Code = codeUnreachable
+	}
+	if r, ok := errors.AsType[*control.Problem](err); ok {
+		p.Title, p.Status, p.Hint, p.Code, p.Fields, p.Exit = r.Title, r.Status, r.Hint, r.Code, r.Fields, codeOf(r.Code)
+	}
+	return p
+}
+
+// report writes an error, for a person or as a line of JSON, and returns the
+// exit code.
+func report(w io.Writer, err error, asJSON bool) int {
 	if err == nil {
 		return exitOK
 	}
 	if code, ok := errors.AsType[codeError](err); ok {
 		return int(code)
 	}
-	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(w, "error: interrupted")
-		return exitError
+	p := problemOf(err)
+	if asJSON {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		_ = e.Encode(p) // where errors cannot be written, the exit code is left
+		return p.Exit
 	}
-	hint := ""
-	if h, ok := errors.AsType[hinter](err); ok {
-		hint = h.Hint()
+	fmt.Fprintln(w, "error:", p.Message)
+	if p.Hint != "" {
+		fmt.Fprintln(w, "hint:", p.Hint)
 	}
-	p, refused := errors.AsType[*control.Problem](err)
-	if refused {
-		hint = p.Hint
-	}
-	fmt.Fprintln(w, "error:", err)
-	if hint != "" {
-		fmt.Fprintln(w, "hint:", hint)
-	}
-	if _, ok := errors.AsType[*usageError](err); ok {
-		return exitUsage
-	}
-	if refused {
-		return codeOf(p.Code)
-	}
-	return exitError
+	return p.Exit
 }
 
 // codeOf is the exit code of a refusal.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -41,6 +42,9 @@ func (t *tool) activityCommand() *cobra.Command {
 }
 
 func (t *tool) activity(ctx context.Context, f control.ActivityFilter, run string) (control.ActivityPage, error) {
+	if err := errors.Join(between("--limit", f.Limit, 1, 1000), atLeast("--before", f.Before, 0, " (0 means the newest)")); err != nil {
+		return control.ActivityPage{}, err
+	}
 	if run == "" {
 		return t.client.Activity(ctx, f)
 	}

@@ -2,12 +2,58 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 )
+
+// output is standard output. It remembers that it could not be written, so that
+// one place tells of it whatever was being written.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+// Write writes, until it fails once.
+func (o *output) Write(p []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.w.Write(p)
+	o.err = err
+	return n, err
+}
+
+// check returns how a command ended: an answer that nobody could read is an
+// error, however well it ended otherwise.
+func (o *output) check(err error) error {
+	_, ended := errors.AsType[codeError](err)
+	if o.err == nil || err != nil && !ended && !errors.Is(err, o.err) {
+		return err
+	}
+	return &writeError{o.err}
+}
+
+// writeError says that the output could not be written.
+type writeError struct{ err error }
+
+// Error gives the cause.
+func (e *writeError) Error() string { return fmt.Sprintf("write the output: %v", e.err) }
+
+// Unwrap returns the cause.
+func (e *writeError) Unwrap() error { return e.err }
+
+// Hint says that only the output is missing.
+func (e *writeError) Hint() string {
+	if errors.Is(e.err, syscall.ENOSPC) {
+		return "the disk is full; what was asked for may be done all the same"
+	}
+	return "what was asked for may be done all the same"
+}
 
 // show prints v as JSON, or else as text.
 func (t *tool) show(v any, text func(w io.Writer)) error {
@@ -24,8 +70,15 @@ func (t *tool) show(v any, text func(w io.Writer)) error {
 	return nil
 }
 
-// table prints rows in columns. Cells are separated by tabs.
+// table prints rows in columns. Whether they could be written shows in the end:
+// see output.
 func table(w io.Writer, head string, rows func(row func(cells ...any))) {
+	_ = writeTable(w, head, rows)
+}
+
+// writeTable is table for those who go on only while the output can be written.
+// Cells are separated by tabs.
+func writeTable(w io.Writer, head string, rows func(row func(cells ...any))) error {
 	tab := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	if head != "" {
 		fmt.Fprintln(tab, head)
@@ -39,7 +92,7 @@ func table(w io.Writer, head string, rows func(row func(cells ...any))) {
 		}
 		fmt.Fprintln(tab)
 	})
-	_ = tab.Flush()
+	return tab.Flush()
 }
 
 // cell is how a value stands in a table: on one line, and visible when empty.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -50,10 +51,13 @@ func (t *tool) progress() progress {
 type bar struct {
 	w     io.Writer
 	stage string
+	last  *control.Run
+	done  int
 	bar   *progressbar.ProgressBar
 }
 
 func (b *bar) step(run *control.Run) {
+	b.last = run
 	if run.Outcome != "running" {
 		return
 	}
@@ -72,12 +76,22 @@ func (b *bar) step(run *control.Run) {
 	if total > 0 {
 		b.bar.ChangeMax64(max(total, int64(run.Progress.Done))) // the total is an estimate
 	}
-	_ = b.bar.Set(run.Progress.Done)
+	b.done = run.Progress.Done
+	_ = b.bar.Set(b.done)
 }
 
+// end leaves the bar as full as it is true: the total is an estimate, and what
+// fails or is cancelled stays where it was.
 func (b *bar) end() {
 	if b.bar != nil {
-		_ = b.bar.Finish()
+		switch {
+		case b.last.Outcome == "failed" || b.last.Outcome == "cancelled" || b.last.Outcome == "paused_quota":
+		case b.done > 0:
+			b.bar.ChangeMax(b.done)
+			_ = b.bar.Finish()
+		default:
+			_ = b.bar.Finish()
+		}
 		fmt.Fprintln(b.w)
 		b.bar = nil
 	}
@@ -92,6 +106,8 @@ type lines struct {
 
 func (l *lines) step(run *control.Run) {
 	if run.Outcome != "running" {
+		// How it ended, not how far the last estimate was from it.
+		fmt.Fprintf(l.w, "run %s: %s, %s\n", runName(run.ID), strings.ReplaceAll(string(run.Outcome), "_", " "), countsText(run))
 		return
 	}
 	tenth := 0

@@ -25,17 +25,34 @@ type tool struct {
 
 // run carries out a command line and returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	t := &tool{in: in, out: out, err: errs}
+	written := &output{w: out}
+	t := &tool{in: in, out: written, err: errs}
 	root := t.root()
 	root.SetArgs(args)
 	root.SetIn(in)
-	root.SetOut(out)
+	root.SetOut(written)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
 	if t.client != nil {
 		t.client.Close()
 	}
-	return report(errs, err)
+	return report(errs, written.check(err), t.format == "json" || asksForJSON(args))
+}
+
+// asksForJSON reports whether a command line asks for JSON, for when it is too
+// wrong to be parsed.
+func asksForJSON(args []string) bool {
+	for i, a := range args {
+		switch {
+		case a == "--":
+			return false
+		case a == "-ojson", a == "-o=json", a == "--output=json":
+			return true
+		case (a == "-o" || a == "--output") && i+1 < len(args) && args[i+1] == "json":
+			return true
+		}
+	}
+	return false
 }
 
 func (t *tool) root() *cobra.Command {
@@ -45,7 +62,11 @@ func (t *tool) root() *cobra.Command {
 It talks to the daemon over its Unix socket, or over TCP with --server and --token-file.
 
 Exit codes: 0 ok, 1 error, 2 usage, 3 finished with issues, 4 held by the guard or
-refused for lack of quota, 5 not found, 6 no seat.`
+refused for lack of quota, 5 not found, 6 no seat.
+
+With -o json the answer is JSON, and so is an error: the last line of standard error is
+an object with error, hint, code and exit_code, and with title, status and fields where
+the daemon refused. Progress and warnings may stand before it.`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{err.Error(), "see " + c.CommandPath() + " --help"}
@@ -133,4 +154,20 @@ func command(use, short string, least, most int, f func(ctx context.Context, arg
 func terminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// atLeast refuses a number of a flag that is too small; between one that is
+// outside of a range.
+func atLeast(flag string, n, least int64, meaning string) error {
+	if n >= least {
+		return nil
+	}
+	return &usageError{fmt.Sprintf("%s is %d or more%s, not %d", flag, least, meaning, n), ""}
+}
+
+func between(flag string, n, least, most int) error {
+	if n >= least && n <= most {
+		return nil
+	}
+	return &usageError{fmt.Sprintf("%s is from %d to %d, not %d", flag, least, most, n), ""}
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
+	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
@@ -44,6 +46,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"code":   code,
 			"engine": engine,
+			"full":   full,
 		},
 	})
 }
@@ -111,6 +114,27 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}
+
+// full runs a command whose output nobody can write, and which must end with an
+// exit code; with 1 it must say why:
+//
+//	full 1 status
+func full(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: full N ARGS...")
+	}
+	disk, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	ts.Check(err)
+	defer disk.Close()
+	var said bytes.Buffer
+	got := run(context.Background(), append(args[1:], "--socket", ts.Getenv("SOCKET")), strings.NewReader(""), disk, &said)
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("exit code %d, want %s; it says: %s", got, args[0], said.String())
+	}
+	if got == exitError && (!strings.Contains(said.String(), "write the output: ") || !strings.Contains(said.String(), "no space left on device")) {
+		ts.Fatalf("it does not tell that the output could not be written: %s", said.String())
 	}
 }
 

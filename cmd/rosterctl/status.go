@@ -86,7 +86,7 @@ func (t *tool) quotaCommand() *cobra.Command {
 
 func (t *tool) pauseCommand() *cobra.Command {
 	var reason string
-	c := command("pause [--reason TEXT]", "Stop the org's sync until it is resumed; leavers that are due still leave", 0, 0, func(ctx context.Context, _ []string) error {
+	c := command("pause [--reason TEXT]", "Stop all syncing of the org until it is resumed; leavers that fall due meanwhile leave then", 0, 0, func(ctx context.Context, _ []string) error {
 		p, err := t.client.Pause(ctx, reason)
 		if err != nil {
 			return err

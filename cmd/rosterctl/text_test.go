@@ -22,8 +22,8 @@ func TestProgressInLogs(t *testing.T) {
 	l := &lines{w: &out}
 	for _, run := range []*control.Run{
 		step("", 0, 0), step("replicate", 0, 100), step("replicate", 9, 100), step("replicate", 10, 100), step("replicate", 55, 100),
-		step("replicate", 57, 100), step("reconcile", 0, 100), step("reconcile", 100, 100),
-		{ID: 4, Outcome: sync.Succeeded},
+		step("replicate", 57, 100), step("reconcile", 0, 100), step("reconcile", 30, 276),
+		{ID: 4, Outcome: sync.SucceededIssues, Counts: sync.Counts{Deactivated: 30, Failed: 1}},
 	} {
 		l.step(run)
 	}
@@ -33,7 +33,8 @@ run 4: replicate 0/100
 run 4: replicate 10/100
 run 4: replicate 55/100
 run 4: reconcile 0/100
-run 4: reconcile 100/100
+run 4: reconcile 30/276
+run 4: succeeded with issues, 30 deactivated, 1 failed
 `
 	if out.String() != want {
 		t.Errorf("got:\n%swant:\n%s", out.String(), want)
@@ -93,7 +94,7 @@ func TestExitCodes(t *testing.T) {
 		{addCode([]control.AddResult{{Outcome: "refused"}}), 5},
 	} {
 		var out bytes.Buffer
-		if got := report(&out, tc.err); got != tc.want {
+		if got := report(&out, tc.err, false); got != tc.want {
 			t.Errorf("%v: exit code %d, want %d", tc.err, got, tc.want)
 		}
 		if _, silent := errors.AsType[codeError](tc.err); tc.err != nil && !silent && !strings.HasPrefix(out.String(), "error: ") {

@@ -25,6 +25,9 @@ func (t *tool) usersCommand() *cobra.Command {
 func (t *tool) usersListCommand() *cobra.Command {
 	f := control.UserFilter{Order: "username"}
 	c := command("list [flags]", "List users", 0, 0, func(ctx context.Context, _ []string) error {
+		if err := atLeast("--limit", int64(f.Limit), 0, " (0 means all)"); err != nil {
+			return err
+		}
 		users := t.client.Users(ctx, f)
 		if t.format == "json" {
 			return writeArray(t.out, users)
@@ -46,24 +49,27 @@ const listed = 1000
 func listUsers(w io.Writer, users iter.Seq2[control.User, error]) error {
 	head := "ID\tNAME\tUSERNAME\tSTATUS\tWHY\tSEATS\tGROUP\tEXT"
 	var page []control.User
-	flush := func() {
-		table(w, head, func(row func(...any)) {
+	flush := func() error {
+		err := writeTable(w, head, func(row func(...any)) {
 			for _, u := range page {
 				row(u.ID, strings.TrimSpace(u.FirstName+" "+u.LastName), u.Username, u.Status, why(&u), u.LicenseTypes, u.PermissionGroup, u.Extension)
 			}
 		})
 		page, head = page[:0], ""
+		return err
 	}
 	for u, err := range users {
 		if err != nil {
 			return err
 		}
 		if page = append(page, u); len(page) == listed {
-			flush()
+			if err := flush(); err != nil {
+				return err
+			}
 		}
 	}
 	if len(page) > 0 || head != "" {
-		flush()
+		return flush()
 	}
 	return nil
 }
@@ -149,6 +155,9 @@ func printUser(w io.Writer, u *control.User) {
 func (t *tool) actCommand(name, short string, f func(*control.Client, context.Context, string, control.Action) (control.Acted, error)) *cobra.Command {
 	var how control.Action
 	c := command(name+" ID [flags]", short, 1, 1, func(ctx context.Context, args []string) error {
+		if err := atLeast("--version", how.Version, 0, ""); err != nil {
+			return err
+		}
 		a, err := f(t.client, ctx, args[0], how)
 		if err != nil {
 			return err
