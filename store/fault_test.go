@@ -141,6 +141,42 @@ func TestBusyFile(t *testing.T) {
 	}
 }
 
+// SQLite does not interrupt a BEGIN that waits for the lock, but its driver says
+// that it did: the transaction is open all the same, and must not stay open.
+func TestCanceledWhileItWaitsToBegin(t *testing.T) {
+	url := storetest.SQLite(t)
+	var dbs [2]*store.DB
+	for i := range dbs {
+		var err error
+		if dbs[i], err = store.Open(t.Context(), url, store.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		defer dbs[i].Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	canceled := make(chan error, 1)
+	err := dbs[0].Update(t.Context(), func(*store.Tx) error {
+		go func() { canceled <- exec(ctx, dbs[1], "INSERT INTO orgs (name, created_at) VALUES ('canceled', 1)") }()
+		<-ctx.Done()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-canceled; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want context.DeadlineExceeded", err)
+	}
+	for i, db := range dbs {
+		if err := exec(t.Context(), db, fmt.Sprintf("INSERT INTO orgs (name, created_at) VALUES ('%d', 1)", i)); err != nil {
+			t.Errorf("then: %v", err)
+		}
+	}
+	if got := names(t, dbs[0]); len(got) != 2 {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestConnectionLostBeforeCommit(t *testing.T) {
 	db, other := onPostgres(t)
 	ctx := t.Context()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -60,14 +59,10 @@ func (db *DB) attempt(ctx context.Context, write bool, fn func(tx *Tx) error) (a
 		}
 		db.give(c, write, broken)
 	}()
-	_, err = c.ExecContext(ctx, db.begin(write))
-	if err != nil && !db.Postgres() && strings.Contains(err.Error(), "within a transaction") {
-		// A statement that was canceled left one open on this connection: nothing of it counts.
-		if _, err = c.ExecContext(ctx, "ROLLBACK"); err == nil {
-			_, err = c.ExecContext(ctx, db.begin(write))
-		}
-	}
-	if err != nil {
+	if _, err := c.ExecContext(ctx, db.begin(write)); err != nil {
+		// SQLite's driver reports a cancellation even of a BEGIN that took effect,
+		// so that whether a transaction is open is not known.
+		broken = true
 		return nil, classify(err)
 	}
 	open = true
