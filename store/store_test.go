@@ -67,6 +67,9 @@ var orgColumns = []string{"id", "name", "created_at"}
 func TestLoadAndMerge(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, open func() *store.DB) {
 		db, ctx := open(), t.Context()
+		if err := exec(ctx, db, "ALTER TABLE orgs ADD COLUMN extra BOOLEAN NOT NULL DEFAULT false"); err != nil {
+			t.Fatal(err)
+		}
 		for _, n := range []int{0, 1, 15, 16, 17, 33, 100} {
 			err := db.Update(ctx, func(tx *store.Tx) error {
 				if _, err := tx.Exec(ctx, "DELETE FROM orgs"); err != nil {
@@ -86,7 +89,7 @@ func TestLoadAndMerge(t *testing.T) {
 			}
 			// The same keys with other names, and one more, each key twice.
 			err = db.Update(ctx, func(tx *store.Tx) error {
-				if _, err := tx.Exec(ctx, "UPDATE orgs SET is_sandbox = true"); err != nil {
+				if _, err := tx.Exec(ctx, "UPDATE orgs SET extra = true"); err != nil {
 					return err
 				}
 				_, err := tx.Merge(ctx, "orgs", orgColumns, []string{"id"}, func(yield func([]any) bool) {
@@ -106,7 +109,7 @@ func TestLoadAndMerge(t *testing.T) {
 			}
 			var kept int
 			err = db.Read(ctx, func(tx *store.Tx) error {
-				return tx.QueryRow(ctx, "SELECT count(*) FROM orgs WHERE is_sandbox").Scan(&kept)
+				return tx.QueryRow(ctx, "SELECT count(*) FROM orgs WHERE extra").Scan(&kept)
 			})
 			if err != nil || kept != n {
 				t.Errorf("columns that were not given: %d kept, want %d (%v)", kept, n, err)

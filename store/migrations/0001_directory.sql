@@ -5,11 +5,9 @@
 -- +goose Up
 
 CREATE TABLE orgs (
-    id                {{.Serial}},
-    name              {{.Text}} NOT NULL UNIQUE CHECK (name <> ''),
-    salesforce_org_id {{.Text}} NOT NULL DEFAULT '',
-    is_sandbox        BOOLEAN NOT NULL DEFAULT false,
-    created_at        BIGINT NOT NULL
+    id         {{.Serial}},
+    name       {{.Text}} NOT NULL UNIQUE CHECK (name <> ''),
+    created_at BIGINT NOT NULL
 );
 
 CREATE TABLE dialer_users (
