@@ -196,20 +196,13 @@ func (p *pass) each(ctx context.Context, fn func([]Action) error) error {
 		}
 		return nil
 	}
-	page := make([]store.MirrorRow, 0, chunk)
-	for r, err := range p.rows(ctx) {
+	for page, err := range p.ahead(ctx) {
 		if err != nil {
 			return err
 		}
-		if page = append(page, r); len(page) == chunk {
-			if err := do(p.compare(ctx, page)); err != nil {
-				return err
-			}
-			page = page[:0]
+		if err := do(p.compare(ctx, page)); err != nil {
+			return err
 		}
-	}
-	if len(page) > 0 {
-		return do(p.compare(ctx, page))
 	}
 	return nil
 }
@@ -233,18 +226,22 @@ func (p *pass) actions(ctx context.Context, ids []string) ([]Action, error) {
 	if p.run.overlay != nil {
 		rows = p.run.overlay.replace(rows, ids)
 	}
-	return p.compare(ctx, rows)
+	judged := make([]Desired, len(rows))
+	for i := range rows {
+		judged[i] = p.cfg.judge(&rows[i], p.fields)
+	}
+	return p.compare(ctx, judged)
 }
 
-// compare is Diff over some rows, which are ordered by id.
-func (p *pass) compare(ctx context.Context, rows []store.MirrorRow) ([]Action, error) {
-	ids := make([]string, len(rows))
-	for i := range rows {
-		ids[i] = rows[i].ID
+// compare is Diff over some users, who are ordered by id.
+func (p *pass) compare(ctx context.Context, judged []Desired) ([]Action, error) {
+	ids := make([]string, len(judged))
+	for i := range judged {
+		ids[i] = judged[i].SalesforceID
 	}
 	desired := func(yield func(Desired, error) bool) {
-		for i := range rows {
-			if !yield(p.desired(&rows[i]), nil) {
+		for i := range judged {
+			if !yield(p.asked(judged[i]), nil) {
 				return
 			}
 		}
@@ -253,7 +250,7 @@ func (p *pass) compare(ctx context.Context, rows []store.MirrorRow) ([]Action, e
 	if !p.run.empty {
 		actual = p.e.dir.Users(ctx, dialer.Query{SalesforceIDs: ids, Linked: true, Order: dialer.OrderSalesforceID})
 	}
-	out := make([]Action, 0, len(rows))
+	out := make([]Action, 0, len(judged))
 	for a, err := range Diff(desired, actual, p.diff) {
 		if err != nil {
 			return nil, err
@@ -264,9 +261,10 @@ func (p *pass) compare(ctx context.Context, rows []store.MirrorRow) ([]Action, e
 }
 
 // desired judges a row, with what an administrator asked for.
-func (p *pass) desired(r *store.MirrorRow) Desired {
-	d := p.cfg.judge(r, p.fields)
-	if _, asked := p.enroll[r.ID]; asked && d.Leave == dialer.ReasonNone && !d.Blind {
+func (p *pass) desired(r *store.MirrorRow) Desired { return p.asked(p.cfg.judge(r, p.fields)) }
+
+func (p *pass) asked(d Desired) Desired {
+	if _, asked := p.enroll[d.SalesforceID]; asked && d.Leave == dialer.ReasonNone && !d.Blind {
 		d.Enroll = true
 	}
 	return d
