@@ -67,7 +67,7 @@ func (c *checker) rule(path string, index int, err error) {
 	}
 	remedy := ruleRemedy(re)
 	what, _, _ := strings.Cut(re.Reason, "\n")
-	what = goType.ReplaceAllString(what, "Salesforce's $1 has no field")
+	what = goType.ReplaceAllString(what, "Salesforce's $1")
 	if re.Line == 0 {
 		c.fail(key, remedy, "%s", what)
 		return
@@ -80,8 +80,8 @@ func (c *checker) rule(path string, index int, err error) {
 	c.problem(line, column, key, what, remedy)
 }
 
-// goType is how the compiler names what has no such field.
-var goType = regexp.MustCompile(`type \*?crm\.(\w+) has no field`)
+// goType is how the compiler names a Salesforce record.
+var goType = regexp.MustCompile(`(?:type )?\*?crm\.(\w+)`)
 
 func ruleRemedy(re *rostersync.RuleError) string {
 	switch {
@@ -101,6 +101,15 @@ func ruleRemedy(re *rostersync.RuleError) string {
 		return "write true, or leave the key out for its default"
 	case strings.Contains(re.Reason, "has no field"):
 		return "name a field of the Salesforce User as the API does, such as user.Department; a custom one is user.Custom.Name__c"
+	case strings.Contains(re.Reason, "without the name of a field"), goType.MatchString(re.Reason):
+		whole := "user"
+		if m := goType.FindStringSubmatch(re.Reason); m != nil && m[1] != "User" {
+			whole = "user." + m[1]
+		}
+		if whole == "user" {
+			return "user is a whole record: name the field that is meant, such as user.Title"
+		}
+		return whole + " is a whole record: name the field that is meant, such as " + whole + ".Name"
 	case strings.Contains(re.Reason, "unknown name"):
 		return `expressions know user, such as user.Title; put texts in quotes: "Reps"`
 	case strings.Contains(re.Reason, "expected bool"):
