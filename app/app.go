@@ -39,6 +39,7 @@ type Options struct {
 	Notify    func(text string) // tells the service manager; nil for none
 	Watchdog  time.Duration     // how often the service manager wants a sign of life; 0 for never
 	Transport http.RoundTripper // carries the calls to Salesforce; nil means one of crm's own
+	CallWait  time.Duration     // how long to wait for an answer of Salesforce; 0 means crm's own limit
 	StartWait time.Duration     // how long to wait for the database; 0 means a minute
 }
 
@@ -192,7 +193,7 @@ func (a *App) openOrg(ctx context.Context, c *config.Org) error {
 		rostersync.Deps{OrgID: id, DB: a.db, Directory: dir, Salesforce: c.Salesforce},
 		rostersync.Options{
 			Log: a.log, Observer: a.metrics.Sync,
-			CRM: crm.Options{Log: log, Transport: a.o.Transport, Observer: calls{a.metrics.CRM, c.Name}},
+			CRM: crm.Options{Log: log, Transport: a.o.Transport, RequestTimeout: a.o.CallWait, Observer: calls{a.metrics.CRM, c.Name}},
 		})
 	if err != nil {
 		return err

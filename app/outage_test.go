@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rosterd/rosterd/control"
+	"github.com/rosterd/rosterd/crm/simorg"
 	"github.com/rosterd/rosterd/store/storetest"
 	rostersync "github.com/rosterd/rosterd/sync"
 )
@@ -122,4 +124,48 @@ func TestDatabaseAwayAndBack(t *testing.T) {
 	if err := a.Stop(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
 	}
+}
+
+// Salesforce takes a call and never answers: the sync gives up, says so, and
+// nobody loses anything for it.
+func TestSalesforceNeverAnswers(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t), nil)
+	a := w.boot(Options{CallWait: time.Second})
+	c := w.client()
+	w.awaitEnrolled(c)
+	for _, contains := range []string{"COUNT() FROM User WHERE", "SELECT Id, Username"} {
+		w.org.Faults().Add(simorg.Rule{Contains: contains, Effect: simorg.Effect{Kind: simorg.Hang}})
+		run := w.full(c)
+		if run.Outcome != rostersync.Failed || !strings.Contains(run.Error, "deadline exceeded") || run.Hint == "" {
+			t.Errorf("%s: the run ends %s: %s (%s)", contains, run.Outcome, run.Error, run.Hint)
+		}
+		if code, body := fetch(t, "http://"+a.Addr()+"/readyz", ""); code != 503 || !strings.Contains(body, "org acme: ") {
+			t.Errorf("%s: readyz: %d %s", contains, code, body)
+		}
+		w.org.Faults().Clear()
+		for u, err := range c.Users(t.Context(), control.UserFilter{Status: "all"}) {
+			if err != nil || u.Status != "active" || u.DeactivateAt != nil {
+				t.Errorf("%s: a user is %s, %v", contains, u.Status, err)
+			}
+		}
+		if run = w.full(c); run.Outcome != rostersync.Succeeded || run.Updated+run.Deactivated != 0 {
+			t.Errorf("%s: the next run ends %s: %s", contains, run.Outcome, run.Error)
+		}
+	}
+}
+
+// full runs a full sync to its end.
+func (w *world) full(c *control.Client) (last control.Run) {
+	w.t.Helper()
+	s, err := c.Sync(w.t.Context(), control.SyncRequest{Kind: rostersync.KindFull})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for run, err := range c.Watch(w.t.Context(), s.Run.ID) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		last = run
+	}
+	return last
 }
