@@ -75,17 +75,33 @@ func (c *churner) run(ctx context.Context) error {
 		case <-c.changed:
 			t.Stop()
 		case <-tick:
-			if _, err := c.step(1); err != nil {
+			if err := c.tick(); err != nil {
 				return err
 			}
 		}
 	}
 }
 
+// tick lets one thing happen, unless the churn was paused since the timer was
+// set: whoever pauses it may rely on that from then on.
+func (c *churner) tick() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused {
+		return nil
+	}
+	_, err := c.stepLocked(1)
+	return err
+}
+
 // step lets n things happen now.
 func (c *churner) step(n int) ([]simorg.ChurnEvent, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.stepLocked(n)
+}
+
+func (c *churner) stepLocked(n int) ([]simorg.ChurnEvent, error) {
 	var out []simorg.ChurnEvent
 	for range n {
 		e, err := c.org.Churn(c.rand)

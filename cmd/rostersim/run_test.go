@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +19,8 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/jwt"
+
+	"github.com/rosterd/rosterd/crm/simorg"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -322,5 +325,22 @@ func TestRateFlag(t *testing.T) {
 		if err := r.Set(in); err != nil || r.perSecond != want {
 			t.Errorf("%s: got %v %v, want %v", in, r.perSecond, err, want)
 		}
+	}
+}
+
+// Whoever has paused the churn may rely on it: an event that was due at that
+// moment does not come after.
+func TestNothingHappensOncePaused(t *testing.T) {
+	org := simorg.New(simorg.Options{Users: 20, Seed: 1})
+	c := newChurner(org, rate{1}, rand.New(rand.NewPCG(1, 1)))
+	paused := true
+	for _, want := range []int{1, 1} {
+		if err := c.tick(); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(c.state().Last); got != want {
+			t.Errorf("%d events, want %d", got, want)
+		}
+		c.set(nil, &paused)
 	}
 }
