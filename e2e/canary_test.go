@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,12 +16,21 @@ import (
 // status. Users and the activity log hold people, of course.
 func TestNothingLeaks(t *testing.T) {
 	onBoth(t, func(t *testing.T, database string) {
-		s := newSim(t, 200)
-		const secret = "canary-token-0123456789abcdef"
-		d := prepare(t, "control: {socket: {DIR}/s, listen: \"127.0.0.1:0\", tokens_file: {DIR}/tokens}\nlog: {level: debug, format: json}\n"+
+		const secret, client, password = "canary-token-0123456789abcdef", "canary-client-secret-0123456789", "canary-database-password"
+		s := newSim(t, 200, "--client-secret", client)
+		if strings.HasPrefix(database, "postgres:") {
+			database += map[bool]string{true: "&", false: "?"}[strings.Contains(database, "?")] + "passfile={DIR}/pgpass"
+		}
+		config := "control: {socket: {DIR}/s, listen: \"127.0.0.1:0\", tokens_file: {DIR}/tokens}\nlog: {level: debug, format: json}\n" +
 			s.config(database, "guard: {users: 2, percent: 1}", "licenses: [{type: powerdialer, seats: 250, default: true}]",
-				`mapping: [{set: title, to: 'user.LastName == "Zzcanary" ? user.EmployeeNumber + user.Phone : user.Title'}]`))
-		write(t, filepath.Join(d.dir, "tokens"), "admin boss "+secret+"\n")
+				`mapping: [{set: title, to: 'user.LastName == "Zzcanary" ? user.EmployeeNumber + user.Phone : user.Title'}]`)
+		d := prepare(t, config)
+		for name, text := range map[string]string{
+			"tokens": "admin boss " + secret + "\n", "swapped": "admin " + secret + " boss\n", "pgpass": "*:*:*:*:" + password + "\n",
+			"client": client + "\n", "wrong-client": "wrong-" + client + "\n",
+		} {
+			write(t, filepath.Join(d.dir, name), text)
+		}
 		d.run(t)
 		d.serves(t)
 		until(t, 30*time.Second, "the first sync is done", func() bool { st := d.status(t); return !st.LastFull.IsZero() && st.Running == 0 })
@@ -60,12 +70,35 @@ func TestNothingLeaks(t *testing.T) {
 		for _, r := range d.runs(t) {
 			ctl("runs", "show", jsonText(r.ID), "-o", "json")
 		}
-		client := &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}
-		defer client.CloseIdleConnections()
+		// The other way to log in, with the right secret and with a wrong one.
+		for _, file := range []string{"client", "wrong-client"} {
+			keys := fmt.Sprintf("username: %s, private_key_file: %s", s.Username, s.Key)
+			if !strings.Contains(config, keys) {
+				t.Fatalf("the configuration does not hold %s", keys)
+			}
+			d.configure(t, strings.Replace(config, keys, "client_secret_file: {DIR}/"+file, 1))
+			d.reload(t)
+			ctl("doctor")
+			r := d.ctl(t, "sync", "--full", "--wait")
+			if said.add(r); (r.code == 1) != (file == "wrong-client") {
+				t.Errorf("with the secret in %s: %v", file, r)
+			}
+			ctl("status")
+		}
+		// What is wrong with a configuration, and with a database that is not there.
+		for old, other := range map[string]string{
+			"/tokens}": "/swapped}", "database: ": "database: postgres://canary@127.0.0.1:1/none?passfile={DIR}/pgpass #",
+			"{DIR}/s,": "/canary-none/s,",
+		} {
+			wrong := prepare(t, strings.Replace(strings.ReplaceAll(config, old, other), "{DIR}", d.dir, -1))
+			said.add(command(t, "rosterd", "check", "--online", "--config", wrong.config))
+		}
+		web := &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}
+		defer web.CloseIdleConnections()
 		url := d.url(t)
 		for _, path := range []string{"/metrics", "/readyz", "/healthz", "/v1/status", "/v1/runs", "/v1/users/canary-nobody", "/v1/nothing?email=canary-mail@example.com"} {
 			for _, token := range []string{secret, "wrong-" + secret} {
-				_, body := fetch(t, client, http.MethodGet, url+path, nil, token)
+				_, body := fetch(t, web, http.MethodGet, url+path, nil, token)
 				said.text = append(said.text, body)
 			}
 		}
@@ -74,7 +107,7 @@ func TestNothingLeaks(t *testing.T) {
 			t.Errorf("only %d lines of debugging in the log: it shows nothing", n)
 		}
 		people, there := d.ctl(t, "users", "list", "-o", "json").must(t).out, 0
-		for _, word := range forbidden(t, s, secret) {
+		for _, word := range forbidden(t, s, secret, client, password) {
 			if strings.Contains(people, word) {
 				there++
 			}
@@ -113,9 +146,9 @@ func (s *spoken) add(r result) { s.text = append(s.text, r.out, r.err) }
 
 // forbidden lists what must not be found: what is personal of everybody in the
 // org, and the secrets.
-func forbidden(t testing.TB, s *sim, secret string) []string {
+func forbidden(t testing.TB, s *sim, secrets ...string) []string {
 	t.Helper()
-	words := []string{secret, "Zzcanary", "Qqcanary", "canary-4711", "555 010 7788", "555 010 7799", "5550107788", "BEGIN PRIVATE KEY"}
+	words := append(secrets, "Zzcanary", "Qqcanary", "canary-4711", "555 010 7788", "555 010 7799", "5550107788", "BEGIN PRIVATE KEY")
 	key, err := os.ReadFile(s.Key)
 	if err != nil {
 		t.Fatal(err)

@@ -40,11 +40,18 @@ func TestHeldAndApproved(t *testing.T) {
 		if st := d.status(t); st.Held != 8 || st.State != "degraded" {
 			t.Errorf("status: %+v", st)
 		}
+		// What waits for a person is told, and does not make the daemon unready.
+		if code, body := d.get(t, "/readyz"); code != 200 || !strings.Contains(body, `"ready":true`) || !strings.Contains(body, "waits for approval: 8") {
+			t.Errorf("/readyz answers %d %s", code, body)
+		}
 		if r := d.ctl(t, "sync", "--wait").must(t, 4); !strings.Contains(r.out, "runs approve") {
 			t.Errorf("%v\ndoes not tell how to approve", r)
 		}
 		newest := d.runs(t)[0].ID
-		d.ctl(t, "runs", "approve", fmt.Sprint(newest), "--wait", "--yes", "--reason", "they did leave").must(t)
+		r := d.ctl(t, "runs", "approve", fmt.Sprint(newest), "--wait", "--yes", "--reason", "they did leave").must(t)
+		if lines := strings.Split(strings.TrimSpace(r.err), "\n"); !strings.Contains(lines[len(lines)-1], ": succeeded, 8 scheduled to leave") {
+			t.Errorf("%v\ndoes not end by telling that the 8 were applied", r)
+		}
 		before := time.Now()
 		if n := scheduled(t, d); n != 8 {
 			t.Errorf("%d people are to leave, want the 8 approved", n)
@@ -194,4 +201,31 @@ func everything(t testing.TB, d *daemon) string {
 		}
 	}
 	return text
+}
+
+// Nobody leaves while the org is paused, as the help says, and whoever fell due
+// leaves once it goes on.
+func TestPauseKeepsLeavers(t *testing.T) {
+	onBoth(t, func(t *testing.T, database string) {
+		s := newSim(t, 20, "--plain")
+		d := boot(t, s.config(database, "deactivate: after:10s"))
+		d.mended(t, 30*time.Second)
+		leaver := s.staff(t)[0].ID
+		s.edit(t, leaver, fields{"IsActive": false})
+		d.sync(t, nil)
+		due := d.user(t, leaver).DeactivateAt
+		if due == nil {
+			t.Fatal("nobody is to leave")
+		}
+		d.ctl(t, "pause", "--reason", "a test").must(t)
+		if now := d.user(t, leaver); now.Status != "active" {
+			t.Fatal("the person left before the pause")
+		}
+		time.Sleep(time.Until(*due) + 3*time.Second) // three turns of the loop
+		if got := d.user(t, leaver).Status; got != "active" {
+			t.Errorf("the leaver is %s though the org is paused", got)
+		}
+		d.ctl(t, "resume").must(t)
+		until(t, 20*time.Second, "the leaver leaves", func() bool { return d.user(t, leaver).Status == "inactive" })
+	})
 }

@@ -59,6 +59,10 @@ func TestPostgresAway(t *testing.T) {
 			t.Errorf("%v\ndoes not tell that the database is away, or what to do", r)
 		}
 	}
+	r := d.ctl(t, "status").must(t, 1)
+	if want := "error: the database does not answer\nhint: is the database running?"; !strings.HasPrefix(r.err, want) {
+		t.Errorf("%v; want %s", r, want)
+	}
 	time.Sleep(max(0, 10*time.Second-time.Since(away)))
 	db.start(t)
 	d.mended(t, time.Minute)

@@ -143,6 +143,15 @@ func (d *daemon) run(t testing.TB) {
 	})
 }
 
+// reload has the daemon read its configuration anew.
+func (d *daemon) reload(t testing.TB) {
+	t.Helper()
+	const done = `"msg":"configuration reloaded"`
+	before := strings.Count(read(t, d.log), done)
+	d.signal(t, syscall.SIGHUP)
+	until(t, 20*time.Second, "the configuration is reloaded", func() bool { return strings.Count(read(t, d.log), done) > before })
+}
+
 // serves waits until the daemon answers on its socket.
 func (d *daemon) serves(t testing.TB) {
 	t.Helper()

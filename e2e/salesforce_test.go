@@ -5,7 +5,6 @@ import (
 	"maps"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -57,8 +56,8 @@ var kinds = []struct {
 	{name: "502 HTML", effect: fields{"kind": "bad_gateway"}, outcome: "failed"},
 	{name: "503", effect: fields{"kind": "unavailable"}, outcome: "failed"},
 	// The daemon waits two and a half minutes for an answer: too long for this
-	// test, so an answer is late, and a connection that drops stands for one that
-	// never comes.
+	// test, so an answer is late. One that never comes is tested where the wait
+	// can be shortened, in the daemon's own test.
 	{name: "slow", effect: fields{"kind": "slow", "delay": time.Second}, outcome: "succeeded"},
 	{name: "dropped", effect: fields{"kind": "drop"}, outcome: "failed"},
 	{name: "truncated", effect: fields{"kind": "truncate"}, outcome: "failed"},
@@ -143,14 +142,6 @@ func newFaulty(t *testing.T) *faulty {
 func (f *faulty) of(t testing.TB, i int) orgStatus {
 	t.Helper()
 	return decode[struct{ Orgs []orgStatus }](t, f.ctl(t, "status", "-o", "json", "--org", f.places[i].name).must(t)).Orgs[0]
-}
-
-func (f *faulty) reload(t testing.TB) {
-	t.Helper()
-	const done = `"msg":"configuration reloaded"`
-	before := strings.Count(read(t, f.log), done)
-	f.signal(t, syscall.SIGHUP)
-	until(t, 20*time.Second, "the configuration is reloaded", func() bool { return strings.Count(read(t, f.log), done) > before })
 }
 
 // syncs has every org make the call that its place is about, all at once.
