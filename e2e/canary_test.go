@@ -90,7 +90,7 @@ func TestNothingLeaks(t *testing.T) {
 			"/tokens}": "/swapped}", "database: ": "database: postgres://canary@127.0.0.1:1/none?passfile={DIR}/pgpass #",
 			"{DIR}/s,": "/canary-none/s,",
 		} {
-			wrong := prepare(t, strings.Replace(strings.ReplaceAll(config, old, other), "{DIR}", d.dir, -1))
+			wrong := prepare(t, strings.ReplaceAll(strings.ReplaceAll(config, old, other), "{DIR}", d.dir))
 			said.add(command(t, "rosterd", "check", "--online", "--config", wrong.config))
 		}
 		web := &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}
