@@ -8,36 +8,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Fields lists every attribute that a change can write, groups included.
-func Fields() []Field { return slices.Clone(fields) }
-
-// fields is looked through for every user, several times.
-var fields = slices.Concat([]Field{
-	FieldSalesforceID, FieldUsername, FieldEmail, FieldFirstName, FieldLastName, FieldDisplayName,
-	FieldTitle, FieldEmployeeNumber, FieldManagerID, FieldPhone, FieldMobile, FieldExtension,
-	FieldTimezone, FieldLanguage, FieldSystemRole, FieldCountry, FieldCallerIDName,
-	FieldCallerIDNumber, FieldSalesRole, FieldTargetMarket, FieldMatchMethod, FieldIntegration,
-	FieldAdminHold, FieldProtected,
-}, groupFields())
-
-func groupFields() (list []Field) {
-	for _, k := range Kinds() {
-		list = append(list, GroupField(k))
-	}
-	return list
-}
-
 // Delta returns two JSON objects with the attributes in which before and after
 // differ, in one order. Both are "{}" when the users are the same but for
 // bookkeeping: version, times of writing, what was settled.
 func Delta(before, after *User) (string, string) {
 	var d delta
-	for _, f := range fields {
+	for _, f := range plain {
 		if p := f.text(before); p != nil {
 			d.text(string(f), *p, *f.text(after))
 		} else if p := f.flag(before); p != nil {
 			d.flag(string(f), *p, *f.flag(after))
 		}
+	}
+	if len(before.Settings.More) > 0 || len(after.Settings.More) > 0 {
+		d.settings(before.Settings.More, after.Settings.More)
 	}
 	d.text("status", string(before.Status), string(after.Status))
 	d.text("status_reason", string(before.StatusReason), string(after.StatusReason))
@@ -67,6 +51,34 @@ func (d *delta) flag(name string, before, after bool) {
 	if before != after {
 		d.before.add(name, []byte(boolText(before)))
 		d.after.add(name, []byte(boolText(after)))
+	}
+}
+
+// settings goes through both lists side by side.
+func (d *delta) settings(before, after []Setting) {
+	for len(before) > 0 || len(after) > 0 {
+		var f Field
+		switch {
+		case len(after) == 0, len(before) > 0 && before[0].Field <= after[0].Field:
+			f = before[0].Field
+		default:
+			f = after[0].Field
+		}
+		a := find(f)
+		if a == nil {
+			a = &Attribute{Name: f, Kind: ValueText}
+		}
+		was, is := a.initial(), a.initial()
+		if len(before) > 0 && before[0].Field == f {
+			was, before = before[0].Text, before[1:]
+		}
+		if len(after) > 0 && after[0].Field == f {
+			is, after = after[0].Text, after[1:]
+		}
+		if was != is {
+			d.before.shown(a, was)
+			d.after.shown(a, is)
+		}
 	}
 }
 
@@ -112,6 +124,14 @@ func (m *members) list(name string, list []string) {
 		b = quote(b, v)
 	}
 	m.add(name, append(b, ']'))
+}
+
+// shown adds a member as a person may see it.
+func (m *members) shown(a *Attribute, text string) {
+	if a.Secret && text != "" {
+		text = SecretSet
+	}
+	m.value(a, string(a.Name), text)
 }
 
 func (m members) object() string {

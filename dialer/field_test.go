@@ -25,13 +25,9 @@ func TestFieldsAreWhole(t *testing.T) {
 		if !f.Equal(&a, &b) {
 			t.Errorf("%s: two empty users differ", f)
 		}
-		switch f.Value(&a).(type) {
-		case bool:
-			a.AdminHold, a.Protected = f == dialer.FieldAdminHold, f == dialer.FieldProtected
-		default:
-			if !f.SetText(&a, "x") {
-				t.Errorf("%s takes no text", f)
-			}
+		at, there := f.Attribute()
+		if !there || !f.SetText(&a, other(&at)) {
+			t.Errorf("%s does not take %q", f, other(&at))
 		}
 		if f.Equal(&a, &b) {
 			t.Errorf("%s: no difference after it was set", f)
@@ -51,6 +47,23 @@ func TestFieldsAreWhole(t *testing.T) {
 			t.Errorf("%q is taken for an attribute", f)
 		}
 	}
+}
+
+// other is a value that an attribute can have beside its default.
+func other(a *dialer.Attribute) string {
+	switch {
+	case a.Kind == dialer.ValueFlag && a.Default == "true":
+		return "no"
+	case a.Kind == dialer.ValueFlag:
+		return "yes"
+	case a.Kind == dialer.ValueNumber:
+		return "7"
+	case a.Kind == dialer.ValueChoice:
+		return a.Choices[len(a.Choices)-1]
+	case a.Kind == dialer.ValueList:
+		return "[{}]"
+	}
+	return "x"
 }
 
 // A new text in User or Settings must be an attribute, or be named here.

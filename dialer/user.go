@@ -15,32 +15,34 @@ type User struct {
 	ID           string // UUID, ours
 	SalesforceID string // 18 characters, or empty for a local user
 
-	Username        string // unique, case-folded
-	Email           string // unique among active users, case-folded
-	FirstName       string
-	LastName        string
-	DisplayName     string
-	Title           string
-	EmployeeNumber  string
-	ManagerID       string // Salesforce id of the manager
-	Phone           string
-	Mobile          string
-	Extension       string // digits, unique in the org, inactive users included
-	Timezone        string // IANA
-	Language        string // BCP 47
-	SystemRole      string // user, supervisor or admin
-	Groups          []Group
-	LicenseTypes    []string // seats held, sorted
-	Settings        Settings
-	Status          Status
-	StatusReason    Reason
-	AdminHold       bool      // deactivated by hand: the sync must not reactivate
-	Protected       bool      // the sync never touches this user
-	DeactivateAt    time.Time // when the user loses access; zero means not scheduled
-	DeactivateWhy   Reason    // why, while DeactivateAt is set
-	Origin          Origin
-	MatchMethod     string // email, username or explicit; how the link was made
-	IntegrationInfo string // one of the Integration reasons
+	Username         string // unique, case-folded
+	Email            string // unique among active users, case-folded
+	FirstName        string
+	LastName         string
+	DisplayName      string
+	Title            string
+	EmployeeNumber   string
+	ManagerID        string // Salesforce id of the manager
+	Phone            string
+	Mobile           string
+	Extension        string // digits, unique in the org, inactive users included
+	VirtualExtension string // shares the numbers of Extension
+	Timezone         string // IANA
+	Language         string // BCP 47
+	SystemRole       string // user, supervisor or admin
+	Superuser        bool   // has all rights of an administrator
+	Groups           []Group
+	LicenseTypes     []string // seats held, sorted
+	Settings         Settings
+	Status           Status
+	StatusReason     Reason
+	AdminHold        bool      // deactivated by hand: the sync must not reactivate
+	Protected        bool      // the sync never touches this user
+	DeactivateAt     time.Time // when the user loses access; zero means not scheduled
+	DeactivateWhy    Reason    // why, while DeactivateAt is set
+	Origin           Origin
+	MatchMethod      string // email, username or explicit; how the link was made
+	IntegrationInfo  string // one of the Integration reasons
 
 	Version   int64 // rises with every write; for optimistic concurrency
 	CreatedAt time.Time
@@ -52,16 +54,6 @@ type User struct {
 	// write clears them. They are the sync's bookkeeping, not part of identity.
 	SettledHash   int64
 	SettledPolicy int64
-}
-
-// Settings is the long tail of a user's dialer settings: one validated JSON
-// document, so that a new setting is a field and a rule, not a migration.
-type Settings struct {
-	Country        string `json:"country,omitempty"`          // ISO 3166-1 alpha-2
-	CallerIDName   string `json:"caller_id_name,omitempty"`   // at most 40 characters
-	CallerIDNumber string `json:"caller_id_number,omitempty"` // E.164
-	SalesRole      string `json:"sales_role,omitempty"`
-	TargetMarket   string `json:"target_market,omitempty"`
 }
 
 // Group is a named group of one kind, as a user is a member of it.

@@ -29,11 +29,15 @@ const FieldLicenses Field = "license_types"
 // and unique, times are UTC with microseconds. Comparing a user with a stored
 // one makes sense only after it.
 func Normalize(u *User) {
-	for _, f := range fields {
+	for _, f := range plain {
 		if p := f.text(u); p != nil {
 			*p = clean(*p)
 		}
 	}
+	if len(u.Settings.More) > 0 {
+		u.Settings.normalize()
+	}
+	phones(u)
 	for i, g := range u.Groups {
 		if c := clean(g.Name); c != g.Name {
 			u.Groups = slices.Clone(u.Groups)
@@ -96,7 +100,7 @@ func (v *Validator) Check(u *User) []*InvalidError {
 			errs = append(errs, &InvalidError{f, text})
 		}
 	}
-	for _, f := range fields {
+	for _, f := range plain {
 		p := f.text(u)
 		if p == nil || len(*p) == 0 {
 			continue
@@ -115,10 +119,13 @@ func (v *Validator) Check(u *User) []*InvalidError {
 	rule(slices.Contains([]string{SystemRoleUser, SystemRoleSupervisor, SystemRoleAdmin}, u.SystemRole),
 		FieldSystemRole, "must be user, supervisor or admin")
 	s := &u.Settings
-	rule(s.Country == "" || country(s.Country), FieldCountry, "must be two capital letters")
+	rule(s.Country == "" || country(s.Country), FieldCountry, ruleCountry)
 	rule(utf8.RuneCountInString(s.CallerIDName) <= maxCallerIDName, FieldCallerIDName, "must have at most 40 characters")
-	rule(s.CallerIDNumber == "" || e164(s.CallerIDNumber), FieldCallerIDNumber, "must be a number such as +12025550100")
+	rule(s.CallerIDNumber == "" || e164(s.CallerIDNumber), FieldCallerIDNumber, ruleE164)
+	rule(u.VirtualExtension == "" || Extension(u.VirtualExtension), FieldVirtualExtension, "must have 3 to 6 digits")
+	rule(u.VirtualExtension == "" || u.VirtualExtension != u.Extension, FieldVirtualExtension, "must differ from the extension")
 	v.groups(u, rule)
+	settingRules(u, rule)
 	rule((u.StatusReason == ReasonNone) == (u.Status == StatusActive), "status_reason", "must be set unless the user is active")
 	rule(u.DeactivateAt.IsZero() == (u.DeactivateWhy == ReasonNone), "deactivate_why", "must be set when the user is to leave")
 	rule(len(u.LicenseTypes) == 0 || u.Status == StatusActive, FieldLicenses, "must be empty unless the user is active")

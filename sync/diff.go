@@ -20,6 +20,8 @@ type Action struct {
 	Err          error         // nothing could be decided
 	Desired      *Desired      // nil for a dialer user whom the mirror does not know
 	Actual       *dialer.User  // nil for someone who is not in the dialer
+
+	leave ownLeave // when a person wanted them to leave, if they return
 }
 
 // DiffPolicy is what Diff must know beside the two sides.
@@ -192,7 +194,7 @@ func undecided(d *Desired, u *dialer.User) bool {
 // differs reports whether an owned attribute must be written. What a dialer
 // user cannot be without is never cleared.
 func (p *DiffPolicy) differs(f dialer.Field, d *Desired, u *dialer.User) bool {
-	if f.Equal(u, &d.User) {
+	if f.Same(u, &d.User) {
 		return false
 	}
 	if v, ok := f.Value(&d.User).(string); ok && v == "" {
@@ -255,13 +257,10 @@ func (p *DiffPolicy) leave(a *Action, d *Desired, u *dialer.User) {
 		return
 	}
 	at := p.Leaving.At(d.Changed, p.Now)
-	if !u.DeactivateAt.IsZero() {
-		if !at.Before(u.DeactivateAt) {
-			return // leaves already, and not later than this
-		}
-	} else {
-		a.Leaves = true
+	if !u.DeactivateAt.IsZero() && !at.Before(u.DeactivateAt) {
+		return // leaves already, and not later than this
 	}
+	a.Leaves = !u.DeactivateWhy.BySync() // what the sync has scheduled the guard has seen
 	c.Reason = d.Leave
 	if at.After(p.Now) {
 		c.Verb, c.At = dialer.VerbSchedule, at

@@ -342,7 +342,7 @@ func TestHiddenFieldsAreHeld(t *testing.T) {
 				}
 			}
 		}
-		if u := x.person(link); u.Phone != "+1 202 555 0123" || u.SalesforceID == "" {
+		if u := x.person(link); u.Phone != "+12025550123" || u.SalesforceID == "" {
 			t.Errorf("first link: %+v", u)
 		}
 		var fields []string
@@ -355,7 +355,7 @@ func TestHiddenFieldsAreHeld(t *testing.T) {
 		x.org.Faults().ShowField("User", "Phone")
 		x.org.Faults().ShowField("User", "Extension")
 		want(t, x.full(), rostersync.Succeeded, nil)
-		if len(x.attention(rostersync.AttentionField)) != 0 || x.person(ids[0]).Phone != "+1 202 555 0199" {
+		if len(x.attention(rostersync.AttentionField)) != 0 || x.person(ids[0]).Phone != "+12025550199" {
 			t.Errorf("then: %+v, phone %q", x.attention(rostersync.AttentionField), x.person(ids[0]).Phone)
 		}
 	})
@@ -413,7 +413,7 @@ func TestRulesWithAnotherField(t *testing.T) {
 		release()
 		r := x.until(func(r rostersync.Run) bool { return r.Trigger == "policy" && r.Kind == rostersync.KindFull })
 		want(t, r, rostersync.Held, map[string]int{"updated": 40, "held": 10})
-		if u := x.person(ids[0]); u.Phone != "+1 202 555 0170" {
+		if u := x.person(ids[0]); u.Phone != "+12025550170" {
 			t.Errorf("phone %q", u.Phone)
 		}
 		want(t, x.changes(), rostersync.Held, map[string]int{"updated": 0, "held": 10})

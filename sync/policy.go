@@ -106,7 +106,7 @@ func CompilePolicy(scope string, rules []Rule) (*Policy, error) {
 	for i, r := range rules {
 		f := dialer.Field(r.Set)
 		switch {
-		case !f.Known() || f == dialer.FieldSalesforceID || f == dialer.FieldIntegration || f == dialer.FieldMatchMethod || f == dialer.FieldProtected || f == dialer.FieldAdminHold:
+		case !f.Mappable():
 			return nil, &RuleError{Index: i, Key: "set", Reason: fmt.Sprintf("%q is not an attribute that a mapping can set", r.Set)}
 		case seen[r.Set]:
 			return nil, &RuleError{Index: i, Key: "set", Reason: fmt.Sprintf("%q is set by two rules", r.Set)}
@@ -169,6 +169,15 @@ func (p *Policy) Custom() []string { return p.custom }
 
 // Fields lists the standard Salesforce fields that the expressions name.
 func (p *Policy) Fields() []string { return p.fields }
+
+// names reports whether an expression names a Salesforce field, which is given
+// as under user.
+func (p *Policy) names(field string) bool {
+	if c, ok := strings.CutPrefix(field, "Custom."); ok {
+		return slices.Contains(p.custom, c)
+	}
+	return slices.Contains(p.fields, field)
+}
 
 func compile(r Rule, kind expr.Option) (rule, error) {
 	opts := []expr.Option{expr.Env(env{})}

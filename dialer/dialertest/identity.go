@@ -18,7 +18,7 @@ func whole() dialer.User {
 	u := plain(1)
 	u.DisplayName, u.Title, u.EmployeeNumber, u.ManagerID = "Dr. Testa Person1", "Rep", "E-1", sfid(9)
 	u.FirstName, u.LastName = "Žofie", "Öz日本'\"\\<script>"
-	u.Phone, u.Mobile, u.Extension = "(202) 555-0100", "+12025550101", "0123"
+	u.Phone, u.Mobile, u.Extension = "+12025550100", "+12025550101", "0123"
 	u.Timezone, u.Language, u.SystemRole = "Europe/Prague", "pt-BR", dialer.SystemRoleSupervisor
 	u.Settings = dialer.Settings{
 		Country: "US", CallerIDName: "Testa P.", CallerIDNumber: "+12025550102", SalesRole: "AE", TargetMarket: "SMB",

@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -15,7 +14,8 @@ var columns = strings.Fields(`
 	org_id id salesforce_id username username_key email email_key email_claimed first_name last_name
 	display_name title employee_number manager_id phone mobile extension timezone language system_role
 	settings search_key status status_reason admin_hold protected deactivate_at deactivate_why origin
-	match_method integration_info version created_at updated_at deleted_at settled_hash settled_policy`)
+	match_method integration_info version created_at updated_at deleted_at settled_hash settled_policy
+	virtual_extension is_superuser`)
 
 // key of dialer_users.
 var key = []string{"org_id", "id"}
@@ -24,7 +24,8 @@ var key = []string{"org_id", "id"}
 var plainColumns = func() (places []int) {
 	for i, c := range columns {
 		switch c {
-		case "salesforce_id", "username_key", "email_key", "email_claimed", "extension", "status", "deactivate_at", "deleted_at":
+		case "salesforce_id", "username_key", "email_key", "email_claimed", "extension", "virtual_extension", "is_superuser", "system_role",
+			"status", "deactivate_at", "deleted_at":
 		default:
 			places = append(places, i)
 		}
@@ -46,7 +47,7 @@ var selected = `u.id, u.salesforce_id, u.username, u.email, u.email_claimed, u.f
 	u.display_name, u.title, u.employee_number, u.manager_id, u.phone, u.mobile, u.extension, u.timezone,
 	u.language, u.system_role, u.settings, u.status, u.status_reason, u.admin_hold, u.protected,
 	u.deactivate_at, u.deactivate_why, u.origin, u.match_method, u.integration_info, u.version,
-	u.created_at, u.updated_at, u.deleted_at, u.settled_hash, u.settled_policy`
+	u.created_at, u.updated_at, u.deleted_at, u.settled_hash, u.settled_policy, u.virtual_extension, u.is_superuser`
 
 // values fills row with the columns of u.
 func values(row []any, org int64, u *dialer.User, claimed bool) []any {
@@ -57,7 +58,7 @@ func values(row []any, org int64, u *dialer.User, claimed bool) []any {
 		string(u.Status), string(u.StatusReason), u.AdminHold, u.Protected, store.Micros(u.DeactivateAt),
 		string(u.DeactivateWhy), string(u.Origin), u.MatchMethod, u.IntegrationInfo, u.Version,
 		store.Micros(u.CreatedAt), store.Micros(u.UpdatedAt), store.Micros(u.DeletedAt),
-		u.SettledHash, u.SettledPolicy)
+		u.SettledHash, u.SettledPolicy, u.VirtualExtension, u.Superuser)
 }
 
 // searchKey is what Query.Search looks into.
@@ -73,10 +74,7 @@ func searchKey(u *dialer.User) string {
 }
 
 func settingsText(s *dialer.Settings) string {
-	if *s == (dialer.Settings{}) {
-		return "{}"
-	}
-	b, err := json.Marshal(s)
+	b, err := s.MarshalJSON()
 	if err != nil {
 		panic(err) // settings are text, numbers and lists of them
 	}
@@ -94,12 +92,13 @@ func scan(row scanner) (u dialer.User, claimed bool, err error) {
 		&u.DisplayName, &u.Title, &u.EmployeeNumber, &u.ManagerID, &u.Phone, &u.Mobile, &u.Extension, &u.Timezone,
 		&u.Language, &u.SystemRole, &settings, (*string)(&u.Status), (*string)(&u.StatusReason), &u.AdminHold, &u.Protected,
 		&deactivate, (*string)(&u.DeactivateWhy), (*string)(&u.Origin), &u.MatchMethod, &u.IntegrationInfo, &u.Version,
-		&created, &updated, &deleted, &u.SettledHash, &u.SettledPolicy)
+		&created, &updated, &deleted, &u.SettledHash, &u.SettledPolicy,
+		&u.VirtualExtension, &u.Superuser)
 	if err != nil {
 		return u, false, fmt.Errorf("read user: %w", err)
 	}
 	if settings != "{}" {
-		if err := json.Unmarshal([]byte(settings), &u.Settings); err != nil {
+		if err := u.Settings.UnmarshalJSON([]byte(settings)); err != nil {
 			return u, false, fmt.Errorf("read settings of user %s: %w", u.ID, err)
 		}
 	}

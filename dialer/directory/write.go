@@ -121,7 +121,8 @@ func (b *batch) releaseNames(ctx context.Context, edited []*entry) error {
 func (b *batch) rewrite(ctx context.Context, edited []*entry) error {
 	var plain, full []*entry
 	for _, e := range edited {
-		if keys(&e.was) == keys(&e.is) && e.was.Status == e.is.Status && e.was.DeactivateAt.Equal(e.is.DeactivateAt) &&
+		if keys(&e.was) == keys(&e.is) && e.was.Status == e.is.Status && e.was.SystemRole == e.is.SystemRole &&
+			e.was.Superuser == e.is.Superuser && e.was.VirtualExtension == e.is.VirtualExtension && e.was.DeactivateAt.Equal(e.is.DeactivateAt) &&
 			e.wasClaimed == b.claimed(&e.is) {
 			plain = append(plain, e)
 		} else {
