@@ -15,6 +15,8 @@ var (
 	ErrLocal           = errors.New("the user is not linked to Salesforce, and so not the sync's")
 	ErrHold            = errors.New("the user was deactivated by hand")
 	ErrAmbiguous       = errors.New("several users match")
+	ErrLastAdmin       = errors.New("the last active administrator stays one")
+	ErrInUse           = errors.New("it is in use")
 )
 
 // TakenError says that another user has the value that must be unique.
