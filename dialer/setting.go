@@ -127,7 +127,7 @@ type document struct {
 	CallerIDNumber string         `json:"caller_id_number,omitzero"`
 	SalesRole      string         `json:"sales_role,omitzero"`
 	TargetMarket   string         `json:"target_market,omitzero"`
-	More           jsontext.Value `json:",unknown"`
+	More           jsontext.Value `json:",embed"`
 }
 
 // MarshalJSON gives the settings that differ from their defaults as one object.
