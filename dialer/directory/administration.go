@@ -4,91 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	"github.com/rosterd/rosterd/dialer"
 )
 
 var errLater = errors.New("not served yet")
-
-// ListSessions returns one page of sessions, the latest first, and what to ask
-// for After to get the next; "" when there are no more.
-func (d *Directory) ListSessions(ctx context.Context, q dialer.SessionQuery) (page []dialer.Session, next string, err error) {
-	return nil, "", errLater
-}
-
-// CountSessions returns how many sessions q selects; After and Limit play no
-// part.
-func (d *Directory) CountSessions(ctx context.Context, q dialer.SessionQuery) (int64, error) {
-	return 0, errLater
-}
-
-// EndSessions ends the sessions that scope names, and says how many. To end one
-// that has ended is no error; one that never was is dialer.ErrNoSession.
-func (d *Directory) EndSessions(ctx context.Context, scope dialer.SessionScope, reason dialer.EndReason, note string, by dialer.Actor) (int64, error) {
-	return 0, errLater
-}
-
-// ExpireSessions ends sessions that nobody has used for as long as idle.
-func (d *Directory) ExpireSessions(ctx context.Context, idle time.Duration) (int64, error) {
-	return 0, errLater
-}
-
-// Authenticate returns the session that a token of SignIn proves, and notes
-// that it is in use. From an address that the user's list does not allow it
-// ends the session: dialer.ErrAddress.
-func (d *Directory) Authenticate(ctx context.Context, token dialer.Secret, ip string) (dialer.SignedIn, error) {
-	return dialer.SignedIn{}, errLater
-}
-
-// Credential returns what is known of how a user signs in.
-func (d *Directory) Credential(ctx context.Context, userID string) (dialer.Credential, error) {
-	return dialer.Credential{}, errLater
-}
-
-// ResetPassword makes a new password for a user, which is returned this once,
-// and ends every session of theirs in the same transaction.
-func (d *Directory) ResetPassword(ctx context.Context, userID string, mustChange bool, by dialer.Actor) (dialer.NewPassword, error) {
-	return dialer.NewPassword{}, errLater
-}
-
-// SignIn opens a session for who knows the password, and the code where a
-// second factor is enrolled. It fails with dialer.ErrSignIn, ErrLocked,
-// ErrCodeNeeded, ErrMustChange, ErrAddress, ErrNoAccess, or an InvalidError of
-// the new password.
-func (d *Directory) SignIn(ctx context.Context, in dialer.SignIn) (dialer.SignedIn, error) {
-	return dialer.SignedIn{}, errLater
-}
-
-// ChangePassword sets the password of a user who knows the old one, and ends
-// every session but keep.
-func (d *Directory) ChangePassword(ctx context.Context, userID string, old, password dialer.Secret, keep string) error {
-	return errLater
-}
-
-// EnrollFactor makes a second factor and backup codes for a user, which are
-// returned this once. It is in use once VerifyFactor has seen a code of it. A
-// user who has one already is dialer.ErrEnrolled.
-func (d *Directory) EnrollFactor(ctx context.Context, userID string) (dialer.Enrollment, error) {
-	return dialer.Enrollment{}, errLater
-}
-
-// VerifyFactor takes a second factor into use.
-func (d *Directory) VerifyFactor(ctx context.Context, userID string, code dialer.Secret) error {
-	return errLater
-}
-
-// RequireFactor says whether a user must enroll a second factor.
-func (d *Directory) RequireFactor(ctx context.Context, userID string, must bool, by dialer.Actor) error {
-	return errLater
-}
-
-// ResetFactor deletes the second factor of a user and its backup codes, has
-// them enroll a new one, and ends their sessions. Where there is none it is
-// dialer.ErrNotEnrolled.
-func (d *Directory) ResetFactor(ctx context.Context, userID string, by dialer.Actor) (sessionsEnded int64, err error) {
-	return 0, errLater
-}
 
 // PreviewMass fixes whom a mass action is for, and finds out what would come of
 // each of them. Nothing is written to any user until StartMass.

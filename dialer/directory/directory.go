@@ -28,6 +28,16 @@ type Options struct {
 	DefaultRole            string
 	DefaultTimezone        string
 	DefaultLanguage        string
+
+	// SecretKey encrypts the secrets that must be read again. It is the content
+	// of a key file; without one, the database keeps a key.
+	SecretKey []byte
+	// Invite says who is invited without being asked for. InviteURL is the page
+	// to which an invitation leads; the token is added to it as a fragment's
+	// value. InviteTTL is how long it is good for; 0 means 7 days.
+	Invite    dialer.InvitePolicy
+	InviteURL string
+	InviteTTL time.Duration
 }
 
 // Directory is the directory of one org. It is safe for concurrent use, by
@@ -37,6 +47,10 @@ type Directory struct {
 	org   int64
 	o     Options
 	rules dialer.Validator
+
+	hashing chan struct{} // as many as may hash a password at once
+	massDue chan struct{} // a mass action was started
+	mailDue chan struct{} // a message was queued
 }
 
 var _ dialer.Directory = (*Directory)(nil)
@@ -62,7 +76,10 @@ func New(db *store.DB, org int64, o Options) *Directory {
 			*d.option = d.fallback
 		}
 	}
-	return &Directory{db: db, org: org, o: o}
+	return &Directory{
+		db: db, org: org, o: o, hashing: make(chan struct{}, hashesAtOnce),
+		massDue: make(chan struct{}, 1), mailDue: make(chan struct{}, 1),
+	}
 }
 
 // EnsureOrg returns the number of the org of that name, which is added if there
