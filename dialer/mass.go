@@ -13,6 +13,8 @@ var (
 	ErrMassConfirm = errors.New("the confirmed number of users is not that of the mass action")
 	ErrMassScope   = errors.New("a mass action needs a scope: ids, a filter, or all")
 	ErrMassUndo    = errors.New("the mass action cannot be undone")
+	ErrMassSince   = errors.New("changed since by someone else")
+	ErrOutside     = errors.New("the user is in none of the groups that the caller manages")
 )
 
 // MassState is how far a mass action has come.

@@ -23,6 +23,7 @@ type batch struct {
 	yielded store.Strings // ids of users beside the batch who lose their claim to an address
 	log     []activity
 	results []dialer.Result
+	before  *foresight // of a dry run: what the batches before would have written
 }
 
 // entry is a user as it was read, and as it is after the changes so far.
@@ -65,6 +66,12 @@ func (b *batch) run(ctx context.Context, steps []step) error {
 	if err := b.load(ctx, steps); err != nil {
 		return err
 	}
+	b.decide(steps)
+	return b.write(ctx)
+}
+
+// decide decides steps, which are in order, of users that were loaded.
+func (b *batch) decide(steps []step) {
 	for i := 0; i < len(steps); {
 		j := i
 		for j < len(steps) && steps[j].phase == steps[i].phase && steps[j].round == steps[i].round {
@@ -73,7 +80,6 @@ func (b *batch) run(ctx context.Context, steps []step) error {
 		b.group(steps[i:j], b.results[i:j])
 		i = j
 	}
-	return b.write(ctx)
 }
 
 // group decides changes of different users that happen at once.
@@ -167,5 +173,6 @@ func (b *batch) load(ctx context.Context, steps []step) error {
 	if err := b.loadHolders(ctx, b.wanted(steps)); err != nil {
 		return fmt.Errorf("look up names: %w", err)
 	}
+	b.foresee()
 	return nil
 }

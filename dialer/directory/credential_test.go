@@ -219,7 +219,9 @@ func TestSignInAgainstDeactivation(t *testing.T) {
 		for range 5 {
 			var wg sync.WaitGroup
 			wg.Go(func() { _, _ = d.signIn(1, p.Password, "") })
-			wg.Go(func() { d.Apply(context.Background(), []dialer.Change{{Verb: dialer.VerbDeactivate, UserID: ids[0], Actor: root}}) })
+			wg.Go(func() {
+				d.Apply(context.Background(), []dialer.Change{{Verb: dialer.VerbDeactivate, UserID: ids[0], Actor: root}})
+			})
 			wg.Wait()
 			n, err := d.CountSessions(t.Context(), dialer.SessionQuery{UserID: ids[0], Open: true})
 			d.must(err)

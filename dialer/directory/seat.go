@@ -15,6 +15,10 @@ type pool struct {
 }
 
 func (b *batch) loadPools(ctx context.Context) error {
+	if b.before != nil && b.before.pools != nil {
+		b.pools = b.before.pools
+		return nil
+	}
 	rows, err := b.tx.Query(ctx, "SELECT type, purchased - assigned, requires_salesforce_user FROM license_types WHERE org_id = $1",
 		b.d.org)
 	if err != nil {
