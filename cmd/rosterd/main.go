@@ -46,9 +46,13 @@ func main() {
 
 // run runs one command and returns its exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
-	root := command(out, errOut)
+	written := &output{w: out}
+	root := command(written, errOut)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if err == nil && written.err != nil {
+		err = fmt.Errorf("write the output: %w", written.err)
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -59,6 +63,23 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return code.code
 	}
 	return exitError
+}
+
+// output is standard output. It remembers that it could not be written: a check
+// whose verdict nobody could read has not succeeded.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+// Write writes, until it fails once.
+func (o *output) Write(p []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.w.Write(p)
+	o.err = err
+	return n, err
 }
 
 // say prints an error, and what to do about it.

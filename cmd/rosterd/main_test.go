@@ -202,3 +202,19 @@ func TestRun(t *testing.T) {
 		}
 	}
 }
+
+// A verdict that nobody could read is none.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	_, path, _ := setup(t, 5)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, args := range [][]string{{"check", "--config", path}, {"version"}, {"--help"}} {
+		var said bytes.Buffer
+		if code := run(t.Context(), args, full, &said); code != exitError || !strings.Contains(said.String(), "no space left on device") {
+			t.Errorf("%v: exit code %d, says %q", args, code, said.String())
+		}
+	}
+}
