@@ -22,6 +22,7 @@ import (
 	"github.com/rosterd/rosterd/metrics"
 	"github.com/rosterd/rosterd/store"
 	rostersync "github.com/rosterd/rosterd/sync"
+	"github.com/rosterd/rosterd/web"
 )
 
 const (
@@ -54,6 +55,7 @@ type App struct {
 
 	db      *store.DB
 	control *control.Server
+	console *web.Console
 	orgs    []*org // in the order of the configuration
 
 	manager manager
@@ -147,6 +149,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		a.life.run("org "+o.name, func(ctx context.Context) error { return a.runEngine(ctx, o) })
 	}
 	a.life.run("control API", a.control.Run)
+	a.closeConsole(a.console)
 	a.ready(ctx)
 	a.life.run("service manager", a.watch)
 	return nil
@@ -208,7 +211,7 @@ func (a *App) openControl() error {
 		orgs[o.name] = control.Org{Engine: o.engine, Directory: o.directory}
 	}
 	c := a.config.Control
-	server, err := control.New(control.Options{
+	server, console, err := a.faces(control.Options{
 		Orgs: orgs, Tokens: c.Tokens, Socket: c.Socket, Listen: c.Listen,
 		Metrics: metrics.Handler(a.registry), Ready: a.readiness, Ping: a.db.Ping, Log: a.log, Version: a.o.Version,
 	})
@@ -218,7 +221,7 @@ func (a *App) openControl() error {
 	if err := server.Listen(); err != nil {
 		return fmt.Errorf("start control API: %w", err)
 	}
-	a.control = server
+	a.control, a.console = server, console
 	a.life.onStop("control API", func(context.Context) error { server.Close(); return nil })
 	return nil
 }

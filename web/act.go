@@ -1,0 +1,84 @@
+package web
+
+import (
+	"strconv"
+
+	"github.com/rosterd/rosterd/control"
+)
+
+// question asks before something is done to a user.
+type question struct {
+	User   control.User
+	Act    string
+	Title  string
+	Button string
+	Danger bool
+	Text   []string
+	Reason bool
+	Field  string // a value to type in, "" for none
+	Back   string
+}
+
+// Full is the user's name.
+func (q question) Full() string { return fullName(q.User) }
+
+// askUser asks before something is done.
+func (v *visit) askUser() error {
+	u, err := v.api.User(v.r.Context(), v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	q := question{User: u, Act: v.r.PathValue("act"), Back: v.At("/users/%s", u.ID), Reason: true}
+	switch q.Act {
+	case "deactivate":
+		q.Title, q.Button, q.Danger = "Deactivate "+fullName(u), "Deactivate", true
+		q.Text = []string{"Access ends now, and every open session with it."}
+		if len(u.LicenseTypes) > 0 {
+			q.Text = append(q.Text, plural(len(u.LicenseTypes), "seat is", "seats are")+" freed.")
+		}
+		q.Text = append(q.Text, "Settings are kept. The sync will not give access again; a person can.")
+	case "activate":
+		q.Title, q.Button = "Activate "+fullName(u), "Activate"
+		q.Text = []string{"Takes a seat, and gives access with the settings that were kept."}
+	case "refresh":
+		q.Title, q.Button = "Refresh "+fullName(u)+" from Salesforce", "Refresh"
+		q.Text = []string{"Reads this one user from Salesforce and brings the dialer in step. It costs one or two API calls."}
+	default:
+		return missing("There is no such action.")
+	}
+	return v.page("ask", q.Title, q)
+}
+
+// doUser does it. The user's version goes along, so that what somebody else
+// changed meanwhile is not overridden unseen.
+func (v *visit) doUser() error {
+	ctx, id := v.r.Context(), v.r.PathValue("id")
+	at := v.At("/users/%s", id)
+	version, _ := strconv.ParseInt(v.form("version"), 10, 64)
+	action := control.Action{Reason: v.form("reason"), Version: version}
+	switch v.r.PathValue("act") {
+	case "deactivate":
+		done, err := v.api.Deactivate(ctx, id, action)
+		if err != nil {
+			return v.back(at, err)
+		}
+		return v.see(at, note{"ok", fullName(done.User) + " is deactivated.", "The seat is free and sessions have ended."})
+	case "activate":
+		done, err := v.api.Activate(ctx, id, action)
+		if err != nil {
+			return v.back(at, err)
+		}
+		n := note{"ok", fullName(done.User) + " is active.", ""}
+		if done.Warning != "" {
+			n.Kind, n.Hint = "warn", sentence(done.Warning)
+		}
+		return v.see(at, n)
+	case "refresh":
+		started, err := v.api.Refresh(ctx, id, action.Reason)
+		if err != nil {
+			return v.back(at, err)
+		}
+		return v.see(v.At("/runs/%d", started.Run.ID))
+	}
+	return missing("There is no such action.")
+}

@@ -1,0 +1,96 @@
+package web
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/rosterd/rosterd/control"
+)
+
+// licensesPage is what the licenses page shows.
+type licensesPage struct {
+	Licenses []control.License
+	Over     []control.License // more assigned than purchased
+}
+
+func (v *visit) licenses() error {
+	page, err := v.api.Licenses(v.r.Context())
+	if err != nil {
+		return err
+	}
+	p := licensesPage{Licenses: page.Licenses}
+	for _, l := range page.Licenses {
+		if l.Left < 0 {
+			p.Over = append(p.Over, l)
+		}
+	}
+	return v.page("licenses", "Licenses", p)
+}
+
+// setLicense says how many seats of a type are purchased.
+func (v *visit) setLicense() error {
+	at := v.At("/licenses")
+	n, err := strconv.ParseInt(strings.TrimSpace(v.form("purchased")), 10, 64)
+	if err != nil || n < 0 {
+		return v.see(at, note{"bad", "The number of seats is a whole number, 0 or more.", ""})
+	}
+	l, err := v.api.SetLicense(v.r.Context(), v.form("type"), n)
+	if err != nil {
+		return v.back(at, err)
+	}
+	said := note{"ok", word(words())(l.Type) + ": " + plural(l.Purchased, "seat", "seats") + " purchased, " + number(l.Assigned) + " assigned.", ""}
+	if l.Left < 0 {
+		said.Kind, said.Hint = "warn", "Nobody loses a seat for that, and nobody gets one until enough are free."
+	}
+	return v.see(at, said)
+}
+
+// attentionPage is what waits for a person.
+type attentionPage struct {
+	Items []attentionItem
+}
+
+// attentionItem is one of them, with what to do about it.
+type attentionItem struct {
+	control.AttentionItem
+	Advice string
+}
+
+// advice says what settles an attention item.
+func advice() map[string]string {
+	return map[string]string{
+		"duplicate_source":  "Correct the address of one of them in Salesforce, then try again.",
+		"ambiguous_match":   "Give all but one of the dialer users another address, then try again.",
+		"value_taken":       "Change or delete the user who has it, then try again.",
+		"lost_visibility":   "Give the integration user access to the person again, or deactivate the dialer user by hand.",
+		"no_seat":           "Raise the seats purchased, or deactivate someone.",
+		"parked":            "Read the detail, mend the cause, then try again.",
+		"field_not_visible": "Give the integration user access to the field, or take it out of the mapping.",
+		"source_shrink":     "If the org really has fewer users now, settle this to accept the smaller number.",
+		"frozen_unreadable": "Give the integration user the permission to manage users.",
+		"sandbox_refreshed": "Restore the addresses in Salesforce before the next sync.",
+		"wrong_org":         "Check the login URL and the user name in the configuration.",
+		"permission":        "Give the integration user what the detail names.",
+	}
+}
+
+func (v *visit) attention() error {
+	page, err := v.api.Attention(v.r.Context())
+	if err != nil {
+		return err
+	}
+	var p attentionPage
+	for _, i := range page.Attention {
+		p.Items = append(p.Items, attentionItem{i, advice()[i.Kind]})
+	}
+	return v.page("attention", "Attention", p)
+}
+
+// settle closes an item and has what it is about tried again.
+func (v *visit) settle() error {
+	at := v.At("/attention")
+	if _, err := v.api.Resolve(v.r.Context(), number64(v.r.PathValue("id"))); err != nil {
+		return v.back(at, err)
+	}
+	return v.see(at, note{"ok", "Settled. What it was about is tried again; if nothing changed, it comes back.", ""})
+}

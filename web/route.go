@@ -1,0 +1,95 @@
+package web
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"strings"
+)
+
+const maxForm = 1 << 20 // bytes of a form: a page of users is a few kB
+
+// routes lists every page. Those of an org stand under its name, so that two
+// tabs can be about two orgs, and an address can be sent to a colleague.
+func (c *Console) routes(static fs.FS) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", c.static(static))
+	mux.HandleFunc("GET /login", c.loginPage)
+	mux.HandleFunc("POST /login", c.login)
+	mux.HandleFunc("POST /logout", c.logout)
+	mux.HandleFunc("POST /preferences", c.preferences)
+	mux.Handle("/", c.visits((*visit).nowhere))
+
+	page := func(pattern string, h func(*visit) error) { mux.Handle(pattern, c.visits(h)) }
+	page("GET /{$}", (*visit).home)
+	page("GET /keys", (*visit).keys)
+	page("GET /o/{org}/{$}", (*visit).home)
+
+	page("GET /o/{org}/users", (*visit).users)
+	page("POST /o/{org}/users/select", (*visit).selectUsers)
+	page("GET /o/{org}/users/export", (*visit).exportUsers)
+	page("GET /o/{org}/users/{id}", (*visit).user)
+	page("GET /o/{org}/users/{id}/do/{act}", (*visit).askUser)
+	page("POST /o/{org}/users/{id}/do/{act}", (*visit).doUser)
+
+	page("GET /o/{org}/add", (*visit).add)
+	page("POST /o/{org}/add", (*visit).addUsers)
+
+	page("GET /o/{org}/sync", (*visit).sync)
+	page("POST /o/{org}/sync", (*visit).startSync)
+	page("GET /o/{org}/runs", (*visit).runs)
+	page("GET /o/{org}/held", (*visit).held)
+	page("GET /o/{org}/runs/{id}", (*visit).run)
+	page("GET /o/{org}/runs/{id}/live", (*visit).runLive)
+	page("POST /o/{org}/runs/{id}/do/{act}", (*visit).doRun)
+
+	page("GET /o/{org}/licenses", (*visit).licenses)
+	page("POST /o/{org}/licenses", (*visit).setLicense)
+	page("GET /o/{org}/activity", (*visit).activity)
+	page("GET /o/{org}/activity/live", (*visit).activityLive)
+	page("GET /o/{org}/leavers", (*visit).leavers)
+	page("GET /o/{org}/attention", (*visit).attention)
+	page("POST /o/{org}/attention/{id}", (*visit).settle)
+	page("GET /o/{org}/health", (*visit).health)
+	page("GET /o/{org}/health/live", (*visit).healthLive)
+	page("POST /o/{org}/health", (*visit).doHealth)
+	return secure(http.MaxBytesHandler(mux, maxForm))
+}
+
+// visits turns a page into a handler: it finds out who asks, and turns errors
+// into pages.
+func (c *Console) visits(h func(*visit) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, err := c.enter(w, r)
+		if errors.Is(err, errLogin) {
+			to := "/login"
+			if r.Method == http.MethodGet && r.URL.Path != "/" && !strings.HasSuffix(r.URL.Path, "/live") {
+				to += "?to=" + queryEscape(r.URL.RequestURI())
+			}
+			http.Redirect(w, r, to, http.StatusSeeOther)
+			return
+		}
+		if err == nil {
+			err = h(v)
+		}
+		if err != nil {
+			v.fail(err)
+		}
+	})
+}
+
+// static serves the embedded files. Their addresses change with their
+// contents, so they may be kept for ever.
+func (c *Console) static(static fs.FS) http.Handler {
+	server := http.StripPrefix("/static/", http.FileServerFS(static))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/") {
+			http.NotFound(w, r)
+			return
+		}
+		if r.URL.Query().Get("v") == c.version {
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		}
+		server.ServeHTTP(w, r)
+	})
+}
