@@ -47,7 +47,7 @@ func (b *buffer) String() string {
 }
 
 // setup starts a simulated org and writes a configuration for it.
-func setup(t *testing.T, seats int) (dir, path string, rewrite func(old, replacement string)) {
+func setup(t *testing.T) (dir, path string, rewrite func(old, replacement string)) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -69,8 +69,8 @@ control: {socket: %[1]s/c.sock, listen: ""}
 orgs:
   - name: acme
     salesforce: {login_url: "%[2]s", client_id: app, username: rosterd@acme.example, private_key_file: %[1]s/key.pem}
-    licenses: [{type: powerdialer, seats: %[3]d, default: true}]
-`, dir, server.URL, seats)
+    licenses: [{type: powerdialer, seats: 5, default: true}]
+`, dir, server.URL)
 	write("config.yaml", text)
 	return dir, filepath.Join(dir, "config.yaml"), func(old, replacement string) {
 		t.Helper()
@@ -80,7 +80,7 @@ orgs:
 }
 
 func TestCommands(t *testing.T) {
-	dir, path, _ := setup(t, 5)
+	dir, path, _ := setup(t)
 	broken := filepath.Join(dir, "broken.yaml")
 	if err := os.WriteFile(broken, []byte("databse: x\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestCommands(t *testing.T) {
 
 // A failing check says what to do, and exits 1.
 func TestCheckFails(t *testing.T) {
-	_, path, rewrite := setup(t, 5)
+	_, path, rewrite := setup(t)
 	rewrite("client_id: app", "client_id: other")
 	var out, errOut bytes.Buffer
 	if code := run(t.Context(), []string{"check", "--online", "-c", path}, &out, &errOut); code != 1 || errOut.Len() > 0 {
@@ -133,7 +133,7 @@ func TestCheckFails(t *testing.T) {
 
 // The daemon under a service manager: start, reload, refused reload, stop.
 func TestRun(t *testing.T) {
-	dir, path, rewrite := setup(t, 5)
+	dir, path, rewrite := setup(t)
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +205,7 @@ func TestRun(t *testing.T) {
 
 // A verdict that nobody could read is none.
 func TestOutputThatCannotBeWritten(t *testing.T) {
-	_, path, _ := setup(t, 5)
+	_, path, _ := setup(t)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
