@@ -231,7 +231,9 @@ func (m *Mirror) Unsettled(ctx context.Context, policy int64, all bool) iter.Seq
 				yield(MirrorRow{}, err)
 				return
 			}
-			for _, r := range page {
+			for i := range page {
+				r := page[i]
+				page[i] = MirrorRow{} // its document may go when the caller is done with it
 				if !yield(r, nil) {
 					return
 				}

@@ -7,6 +7,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// judgedAtOnce is how many users are judged, and mostly changed, at a time.
+// Beginning and ending a change costs Postgres a dozen round trips, and SQLite
+// none, whose memory is ours.
+func (p *pass) judgedAtOnce() int {
+	if p.e.db.Postgres() {
+		return 2 * chunk
+	}
+	return chunk
+}
+
 // ahead yields what the mirror's rows that are not settled mean, a page at a
 // time. A page is read and judged while the one before is being worked on: the
 // judging is ours to do and the working on it mostly the database's. Whoever
@@ -36,11 +46,12 @@ func (p *pass) ahead(ctx context.Context) iter.Seq2[[]Desired, error] {
 
 // judgeAll sends pages until all are sent or the context ends.
 func (p *pass) judgeAll(ctx context.Context, to chan<- []Desired) error {
+	most := p.judgedAtOnce()
 	var page []Desired
 	send := func() error {
 		select {
 		case to <- page:
-			page = make([]Desired, 0, chunk)
+			page = make([]Desired, 0, most)
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -50,7 +61,7 @@ func (p *pass) judgeAll(ctx context.Context, to chan<- []Desired) error {
 		if err != nil {
 			return err
 		}
-		if page = append(page, p.cfg.judge(&r, p.fields)); len(page) == chunk {
+		if page = append(page, p.cfg.judge(&r, p.fields)); len(page) == most {
 			if err := send(); err != nil {
 				return err
 			}
