@@ -215,6 +215,9 @@ func (a *Attribute) entry(b []byte, e any) ([]byte, error) {
 		if err != nil {
 			return b, a.wrong(fmt.Sprintf("%s %s", c.Name, err.(*InvalidError).Rule)) //nolint:errorlint // Parse gives no other
 		}
+		if c.Kind == ValuePhone {
+			text = Phone(text, "")
+		}
 		m.value(c, string(c.Name), text)
 	}
 	if seen < len(record) {

@@ -23,6 +23,13 @@ type Directory interface {
 	SetLicenses(ctx context.Context, licenses []dialer.License) error
 	SetPurchased(ctx context.Context, licenseType string, purchased int64, by dialer.Actor) error
 	Activity(ctx context.Context, q dialer.ActivityQuery) ([]dialer.Activity, error)
+	OrgSettings(ctx context.Context) (dialer.OrgSettings, error)
+	SetOrgSettings(ctx context.Context, values map[dialer.Field]any, by dialer.Actor) (dialer.OrgSettings, error)
+	FreeExtensions(ctx context.Context, n int) ([]string, error)
+	Numbers(ctx context.Context, available bool, after string, limit int) ([]dialer.Number, error)
+	AddNumber(ctx context.Context, n dialer.Number, by dialer.Actor) error
+	RemoveNumber(ctx context.Context, number string, by dialer.Actor) error
+	Secret(ctx context.Context, userID string, f dialer.Field) (dialer.Secret, error)
 	OpenSession(ctx context.Context, userID, client, ip string) (dialer.Session, error)
 	Sessions(ctx context.Context, userID string) ([]dialer.Session, error)
 }
@@ -67,6 +74,17 @@ func Run(t *testing.T, open func(t testing.TB) Directory) {
 		{"Filters", testFilters},
 		{"Find", testFind},
 		{"ManyAtOnce", testManyAtOnce},
+		{"Attributes", testAttributes},
+		{"AttributeRules", testAttributeRules},
+		{"NeededByOthers", testNeeded},
+		{"Redirects", testRedirects},
+		{"Secrets", testSecrets},
+		{"LastAdministrator", testLastAdmin},
+		{"OrgSettings", testOrgSettings},
+		{"ExtensionsGivenOut", testAllocate},
+		{"ExtensionsConcurrent", testAllocateConcurrent},
+		{"VirtualExtension", testVirtualExtension},
+		{"PersonalNumbers", testPersonalNumbers},
 		{"AgainstModel", testModel},
 		{"Batches", testBatches},
 	} {

@@ -127,7 +127,10 @@ func testExtension(t *testing.T, s *suite) {
 	if _, ok := errors.AsType[*dialer.TakenError](err); !ok {
 		t.Errorf("got %v, want a TakenError", err)
 	}
-	s.apply("applied applied", edit(ids[1], with(2, "1001"), dialer.FieldExtension), change(dialer.VerbDelete, ids[0], person))
+	s.apply("refused applied", edit(ids[1], with(2, "1001"), dialer.FieldExtension), change(dialer.VerbDelete, ids[0], person))
+	s.apply("refused", edit(ids[1], with(2, "1001"), dialer.FieldExtension)) // it rests
+	s.settings(map[dialer.Field]any{dialer.OrgQuarantineDays: 0})
+	s.apply("applied", edit(ids[1], with(2, "1001"), dialer.FieldExtension))
 	s.apply("refused", edit(ids[2], with(3, "abc"), dialer.FieldExtension))
 }
 

@@ -20,6 +20,13 @@ type batch struct {
 	touched []*entry          // in the order of their first change
 	held    [slots]map[string]holder
 	pools   map[string]*pool
+
+	settings dialer.OrgSettings
+	admins   int             // active administrators who stay, if counted
+	targets  map[string]bool // users whom calls shall be redirected to: whether they are active
+	numbers  map[string]bool // telephone numbers that the org has
+	spare    *spare          // extensions to give out; nil until one is needed
+
 	yielded store.Strings // ids of users beside the batch who lose their claim to an address
 	log     []activity
 	results []dialer.Result
@@ -34,6 +41,7 @@ type entry struct {
 	dirty      bool   // the row changed, beyond what was settled
 	settled    bool   // only what was settled changed
 	ended      string // why sessions end; "" if they do not
+	secrets    []secret
 }
 
 // cand is a change that may yet be refused.
@@ -46,6 +54,9 @@ type cand struct {
 	reserved []string // license types of which a seat was set aside
 	noSeat   bool
 	refused  bool
+	auto     bool // gets an extension, if it has none
+	demoted  bool // was counted out of the administrators
+	secrets  []secret
 	claims
 }
 
@@ -100,6 +111,11 @@ func (b *batch) group(steps []step, results []dialer.Result) {
 		}
 	}
 	for _, c := range cands {
+		if !c.refused && c.auto && c.next.Extension == "" {
+			b.allocate(c)
+		}
+	}
+	for _, c := range cands {
 		if !c.refused {
 			b.commit(c)
 		}
@@ -136,7 +152,11 @@ func (b *batch) commit(c *cand) {
 			e.ended = "deleted"
 		}
 	}
+	if administers(&c.next) && !administers(&e.is) {
+		b.admins++
+	}
 	e.is = c.next
+	e.secrets = append(e.secrets, c.secrets...)
 	b.settleClaims(c)
 	*c.result = dialer.Result{UserID: e.is.ID, Outcome: dialer.Applied, Version: e.is.Version, NoSeat: c.noSeat}
 }
@@ -155,6 +175,11 @@ func (b *batch) load(ctx context.Context, steps []step) error {
 	for i := range b.held {
 		b.held[i] = make(map[string]holder)
 	}
+	b.held[slotVirtual] = b.held[slotExtension]
+	var err error
+	if b.settings, err = b.d.readOrgSettings(ctx, b.tx); err != nil {
+		return err
+	}
 	slices.Sort(ids)
 	for part := range slices.Chunk(slices.Compact(ids), pageSize) {
 		users, claims, err := readClaims(ctx, b.tx, b.d.org, "SELECT "+selected+
@@ -170,8 +195,17 @@ func (b *batch) load(ctx context.Context, steps []step) error {
 	if err := b.loadPools(ctx); err != nil {
 		return err
 	}
+	if err := b.loadAdmins(ctx, steps); err != nil {
+		return fmt.Errorf("count administrators: %w", err)
+	}
+	if err := b.loadTargets(ctx, steps); err != nil {
+		return fmt.Errorf("look up targets of redirects: %w", err)
+	}
 	if err := b.loadHolders(ctx, b.wanted(steps)); err != nil {
 		return fmt.Errorf("look up names: %w", err)
+	}
+	if err := b.loadSpare(ctx, steps); err != nil {
+		return fmt.Errorf("look up extensions: %w", err)
 	}
 	b.foresee()
 	return nil

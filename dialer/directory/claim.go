@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/rosterd/rosterd/dialer"
@@ -16,12 +17,18 @@ const (
 	slotUsername
 	slotEmail
 	slotExtension
+	slotVirtual // shares its keys with slotExtension
+	slotNumber
 	slots
 )
+
+// numbering reports whether the slot is of the one space of extensions.
+func (s slot) numbering() bool { return s == slotExtension || s == slotVirtual }
 
 func (s slot) field() dialer.Field {
 	return [slots]dialer.Field{
 		dialer.FieldSalesforceID, dialer.FieldUsername, dialer.FieldEmail, dialer.FieldExtension,
+		dialer.FieldVirtualExtension, dialer.FieldPersonalNumber,
 	}[s]
 }
 
@@ -45,7 +52,11 @@ func keys(u *dialer.User) (k [slots]string) {
 	if u.Status == dialer.StatusDeleted {
 		return k
 	}
-	return [slots]string{u.SalesforceID, dialer.Key(u.Username), dialer.Key(u.Email), u.Extension}
+	k = [slots]string{u.SalesforceID, dialer.Key(u.Username), dialer.Key(u.Email), u.Extension, u.VirtualExtension}
+	if len(u.Settings.More) > 0 {
+		k[slotNumber] = dialer.FieldPersonalNumber.Text(u)
+	}
+	return k
 }
 
 // yields reports whether u has its address only until somebody active needs it.
@@ -73,6 +84,9 @@ func (b *batch) claimed(u *dialer.User) bool {
 func (b *batch) release(c *cand) {
 	next := keys(&c.next)
 	for s, k := range keys(&c.e.is) {
+		if c.next.Status == dialer.StatusDeleted && slot(s).numbering() && b.settings.Quarantine() > 0 {
+			continue // it rests
+		}
 		if k != "" && k != next[s] && b.held[s][k].id == c.next.ID {
 			delete(b.held[s], k)
 			c.released[s] = k
@@ -82,6 +96,10 @@ func (b *batch) release(c *cand) {
 
 // claim takes the keys that the change needs, or refuses it.
 func (b *batch) claim(c *cand) {
+	if b.demotes(c) && b.admins <= 1 {
+		b.refuse(c, errLastAdmin)
+		return
+	}
 	for i, k := range keys(&c.next) {
 		s := slot(i)
 		h, taken := b.held[s][k]
@@ -96,7 +114,7 @@ func (b *batch) claim(c *cand) {
 		case taken && h.yields:
 			c.ousted[s] = h
 		case taken && c.change.Verb == dialer.VerbCreate && s == slotExtension:
-			c.next.Extension = ""
+			c.next.Extension, c.auto = "", true
 			c.note = join(c.note, "extension left out: another user has it")
 			continue
 		case taken && c.change.Verb == dialer.VerbCreate && s == slotSalesforceID:
@@ -108,6 +126,10 @@ func (b *batch) claim(c *cand) {
 		}
 		b.held[s][k] = holder{id: c.next.ID, yields: gives, c: c}
 		c.took[s] = k
+	}
+	if b.demotes(c) {
+		b.admins--
+		c.demoted = true
 	}
 }
 
@@ -129,6 +151,10 @@ func (b *batch) unchanged(c *cand, h holder) {
 
 func (b *batch) undo(c *cand) {
 	c.refused = true
+	if c.demoted {
+		b.admins++
+		c.demoted = false
+	}
 	for _, kind := range c.reserved {
 		b.pools[kind].left++
 	}
@@ -179,8 +205,11 @@ func (b *batch) settleClaims(c *cand) {
 func (b *batch) wanted(steps []step) [slots]store.Strings {
 	var want [slots]store.Strings
 	add := func(s slot, k string) {
+		if s == slotVirtual {
+			s = slotExtension
+		}
 		if k != "" {
-			if _, held := b.held[s][k]; !held {
+			if _, held := b.held[s][k]; !held || s == slotNumber {
 				want[s] = append(want[s], k)
 			}
 		}
@@ -208,27 +237,37 @@ func (b *batch) wanted(steps []step) [slots]store.Strings {
 
 // loadHolders finds who has the wanted keys.
 func (b *batch) loadHolders(ctx context.Context, want [slots]store.Strings) error {
-	for s, conditions := range [slots]string{
-		"status <> 'deleted' AND salesforce_id <> '' AND salesforce_id",
-		"status <> 'deleted' AND username_key", "email_claimed AND email_key",
-		"status <> 'deleted' AND extension <> '' AND extension",
-	} {
-		for part := range slices.Chunk(want[s], pageSize) {
-			if err := b.loadSlot(ctx, slot(s), conditions, part); err != nil {
+	type source struct {
+		slot      slot
+		column    string
+		condition string // in the words of an index
+	}
+	sources := []source{
+		{slotSalesforceID, "salesforce_id", "status <> 'deleted' AND salesforce_id <> ''"},
+		{slotUsername, "username_key", "status <> 'deleted'"},
+		{slotEmail, "email_key", "email_claimed"},
+		{slotExtension, "extension", "status <> 'deleted' AND extension <> ''"},
+		{slotExtension, "virtual_extension", "status <> 'deleted' AND virtual_extension <> ''"},
+	}
+	if q := b.settings.Quarantine(); q > 0 {
+		rests := fmt.Sprintf("deleted_at > %d", store.Micros(b.now.Add(-q)))
+		sources = append(sources,
+			source{slotExtension, "extension", "status = 'deleted' AND extension <> '' AND " + rests},
+			source{slotExtension, "virtual_extension", "status = 'deleted' AND virtual_extension <> '' AND " + rests})
+	}
+	for _, src := range sources {
+		for part := range slices.Chunk(want[src.slot], pageSize) {
+			if err := b.loadSlot(ctx, src.slot, src.column, src.condition+" AND "+b.tx.In(src.column, 2), part); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return b.loadNumbers(ctx, want[slotNumber])
 }
 
-func (b *batch) loadSlot(ctx context.Context, s slot, condition string, want store.Strings) error {
-	column := s.field()
-	if s == slotUsername || s == slotEmail {
-		column += "_key"
-	}
-	rows, err := b.tx.Query(ctx, "SELECT "+string(column)+", id, status <> 'active' OR deactivate_at <> 0, status_reason, version"+
-		" FROM dialer_users WHERE org_id = $1 AND "+b.tx.In(condition, 2), b.d.org, want)
+func (b *batch) loadSlot(ctx context.Context, s slot, column, condition string, want store.Strings) error {
+	rows, err := b.tx.Query(ctx, "SELECT "+column+", id, status <> 'active' OR deactivate_at <> 0, status_reason, version"+
+		" FROM dialer_users WHERE org_id = $1 AND "+condition, b.d.org, want)
 	if err != nil {
 		return err
 	}
@@ -239,6 +278,9 @@ func (b *batch) loadSlot(ctx context.Context, s slot, condition string, want sto
 		var u dialer.User
 		if err := rows.Scan(&k, &h.id, &h.yields, (*string)(&u.StatusReason), &u.Version); err != nil {
 			return err
+		}
+		if _, known := b.held[s][k]; known { // one who is there comes before one who was deleted
+			continue
 		}
 		h.yields = h.yields && s == slotEmail
 		b.held[s][k] = h

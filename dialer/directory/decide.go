@@ -62,6 +62,7 @@ func (b *batch) create(c *cand) error {
 		}
 		u.ID = id.String()
 	}
+	b.newcomer(ch, c, &u)
 	b.defaults(&u)
 	u.DeletedAt, u.CreatedAt, u.Version = time.Time{}, b.now, 1
 	u.LicenseTypes = nil
@@ -74,11 +75,18 @@ func (b *batch) create(c *cand) error {
 	default:
 		return &dialer.InvalidError{Field: "status", Rule: "must be active or inactive for a new user"}
 	}
+	c.auto = u.Extension == "" || u.Extension == autoExtension
+	if u.Extension == autoExtension {
+		u.Extension = ""
+	}
 	if u.Extension != "" && !dialer.Extension(u.Extension) {
 		u.Extension = ""
 		c.note = join(c.note, "extension left out: it must have 3 to 6 digits")
 	}
 	c.e, c.next = &entry{}, u
+	if err := b.hideSecrets(c); err != nil {
+		return err
+	}
 	if u.Status == dialer.StatusActive {
 		if err := b.seat(c); err != nil {
 			return err
@@ -142,10 +150,13 @@ func (b *batch) edit(c *cand) error {
 	if err := b.fields(c); err != nil {
 		return err
 	}
+	if err := b.hideSecrets(c); err != nil {
+		return err
+	}
 	if err := b.verb(c); err != nil {
 		return err
 	}
-	if before, _ := dialer.Delta(&e.is, &c.next); before == "{}" {
+	if before, _ := dialer.Delta(&e.is, &c.next); before == "{}" && !c.auto {
 		b.same(c)
 		return nil
 	}
@@ -172,7 +183,17 @@ func (b *batch) fields(c *cand) error {
 			c.next.SalesforceID != src.SalesforceID {
 			return fmt.Errorf("%w: the Salesforce id of a linked user is pinned", dialer.ErrConflict)
 		}
+		if bySync(c.change.Actor) && promotes(f, &c.next, &src) {
+			return &dialer.InvalidError{Field: f, Rule: "must be given by a person: the sync makes nobody an administrator"}
+		}
 		f.Copy(&c.next, &src)
+	}
+	if c.next.Extension == autoExtension {
+		c.next.Extension = c.e.is.Extension
+		c.auto = c.next.Extension == ""
+	}
+	if c.next.Settings.Country != c.e.is.Settings.Country {
+		dialer.Normalize(&c.next) // numbers without a country code are from there
 	}
 	return nil
 }
@@ -204,6 +225,9 @@ func (b *batch) verb(c *cand) error {
 		deactivate(ch, u)
 		u.Status, u.StatusReason, u.DeletedAt = dialer.StatusDeleted, dialer.ReasonDeleted, b.now
 		u.AdminHold = c.e.is.AdminHold
+		for _, f := range [...]dialer.Field{dialer.FieldPersonalNumberEnabled, dialer.FieldPersonalNumber} {
+			f.SetText(u, "")
+		}
 	case dialer.VerbActivate:
 		return b.activate(c)
 	default:
@@ -291,14 +315,22 @@ func (b *batch) check(c *cand) error {
 		return nil
 	}
 	was := &c.e.is
+	begins := was.Status != dialer.StatusActive && c.next.Status == dialer.StatusActive
 	var errs []error
-	for _, e := range b.d.rules.Check(&c.next) {
-		begins := was.Status != dialer.StatusActive && c.next.Status == dialer.StatusActive
-		if !begins && e.Field.Known() && e.Field.Equal(was, &c.next) && c.e.is.ID != "" {
-			continue
+	var before []*dialer.InvalidError
+	for i, e := range b.d.rules.Check(&c.next) {
+		if !begins && was.ID != "" && e.Field.Known() && e.Field.Equal(was, &c.next) {
+			if i == 0 || before == nil {
+				before = b.d.rules.Check(was)
+			}
+			if slices.ContainsFunc(before, func(o *dialer.InvalidError) bool { return *o == *e }) {
+				continue
+			}
+			e = blame(e, was, &c.next)
 		}
 		errs = append(errs, e)
 	}
+	errs = append(errs, b.allowed(c)...)
 	if len(errs) > 0 {
 		b.unreserve(c)
 	}

@@ -40,6 +40,8 @@ func (b *batch) write(ctx context.Context) error {
 		{"settle users", func() error { return b.writeSettled(ctx, settled) }},
 		{"end sessions", func() error { return b.endSessions(ctx, edited) }},
 		{"add users", func() error { return b.insert(ctx, created) }},
+		{"keep secrets", func() error { return b.writeSecrets(ctx, slices.Concat(edited, created)) }},
+		{"assign numbers", func() error { return b.writeNumbers(ctx, slices.Concat(edited, created)) }},
 		{"write groups", func() error { return b.writeGroups(ctx, slices.Concat(edited, created)) }},
 		{"assign seats", func() error { return b.assignSeats(ctx, slices.Concat(edited, created)) }},
 		{"write activity", func() error { return b.writeLog(ctx) }},
@@ -111,7 +113,7 @@ func (b *batch) releaseNames(ctx context.Context, edited []*entry) error {
 	}
 	if len(ids) > 0 {
 		_, err := b.tx.Exec(ctx, `UPDATE dialer_users SET username_key = '/' || id, email_claimed = false, extension = '',
-			salesforce_id = '' WHERE org_id = $1 AND `+b.tx.In("id", 2), b.d.org, ids)
+			virtual_extension = '', salesforce_id = '' WHERE org_id = $1 AND `+b.tx.In("id", 2), b.d.org, ids)
 		return err
 	}
 	return nil
