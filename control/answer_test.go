@@ -62,7 +62,7 @@ func TestEmptyListsAreLists(t *testing.T) {
 	e := controltest.NewEngine("acme")
 	e.Items, e.Found = nil, nil
 	e.Users = controltest.NewDirectory(0)
-	s := newTestServer(t, func(o *Options) { o.Orgs = map[string]Org{"acme": {e, e.Users}} })
+	s := newTestServer(t, func(o *Options) { o.Orgs = map[string]Org{"acme": {Engine: e, Directory: e.Users}} })
 	for path, want := range map[string]string{
 		"/v1/users": `{"users":[]}`, "/v1/runs": `{"runs":[]}`, "/v1/attention": `{"attention":[]}`, "/v1/activity": `{"activity":[]}`, "/v1/doctor": `{"ok":true,"checks":[]}`,
 	} {
@@ -149,7 +149,7 @@ func TestPaging(t *testing.T) {
 	e := controltest.NewEngine("acme")
 	e.Users = controltest.NewDirectory(100, people...)
 	path := filepath.Join(t.TempDir(), "s")
-	s := newTestServer(t, func(o *Options) { o.Orgs, o.Socket = map[string]Org{"acme": {e, e.Users}}, path })
+	s := newTestServer(t, func(o *Options) { o.Orgs, o.Socket = map[string]Org{"acme": {Engine: e, Directory: e.Users}}, path })
 	serve(t, s)
 	for _, order := range []string{"id", "username", "salesforce_id"} {
 		var seen []string

@@ -111,9 +111,14 @@ const reopenTries = 30
 // Watch yields a run whenever it moved, and last how it ended. A stream that
 // is cut off, because the daemon restarts for example, is opened again.
 func (c *Client) Watch(ctx context.Context, id int64) iter.Seq2[Run, error] {
-	return func(yield func(Run, error) bool) {
+	return rewatch(ctx, func(yield func(Run, error) bool) (bool, bool, error) { return c.follow(ctx, id, yield) })
+}
+
+// rewatch yields what once does, again and again until it is done.
+func rewatch[T any](ctx context.Context, once func(yield func(T, error) bool) (done, seen bool, err error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		for tries := 0; ; tries++ {
-			done, seen, err := c.follow(ctx, id, yield)
+			done, seen, err := once(yield)
 			if done {
 				return
 			}
@@ -121,7 +126,8 @@ func (c *Client) Watch(ctx context.Context, id int64) iter.Seq2[Run, error] {
 				tries = 0
 			}
 			if _, refused := errors.AsType[*Problem](err); refused || ctx.Err() != nil || tries >= reopenTries {
-				yield(Run{}, err)
+				var none T
+				yield(none, err)
 				return
 			}
 			select {
@@ -132,10 +138,15 @@ func (c *Client) Watch(ctx context.Context, id int64) iter.Seq2[Run, error] {
 	}
 }
 
-// follow reads one stream of events. It is done when the run ended or nobody
-// listens any more, and has seen the run when at least one event came.
+// follow reads one stream of a run's events.
 func (c *Client) follow(ctx context.Context, id int64, yield func(Run, error) bool) (done, seen bool, err error) {
-	resp, err := c.send(ctx, request{method: http.MethodGet, path: runPath(id, "/events"), header: http.Header{"Accept": {"text/event-stream"}}})
+	return followEvents(ctx, c, runPath(id, "/events"), nil, yield)
+}
+
+// followEvents reads one stream of events. It is done when an event end came or
+// nobody listens any more, and has seen something when at least one event came.
+func followEvents[T any](ctx context.Context, c *Client, path string, q url.Values, yield func(T, error) bool) (done, seen bool, err error) {
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: path, query: q, header: http.Header{"Accept": {"text/event-stream"}}})
 	if err != nil {
 		return false, false, err
 	}
@@ -144,16 +155,16 @@ func (c *Client) follow(ctx context.Context, id int64, yield func(Run, error) bo
 		if name == "error" {
 			var p Problem
 			if err := json.Unmarshal(data, &p); err != nil {
-				return false, seen, fmt.Errorf("read the events of run %d: %w", id, err)
+				return false, seen, fmt.Errorf("read the events of %s: %w", path, err)
 			}
 			return false, seen, &p
 		}
-		var run Run
-		if err := json.Unmarshal(data, &run); err != nil {
-			return false, seen, fmt.Errorf("read the events of run %d: %w", id, err)
+		var one T
+		if err := json.Unmarshal(data, &one); err != nil {
+			return false, seen, fmt.Errorf("read the events of %s: %w", path, err)
 		}
 		seen = true
-		if !yield(run, nil) || name == "end" {
+		if !yield(one, nil) || name == "end" {
 			return true, true, nil
 		}
 	}

@@ -48,6 +48,7 @@ type Engine interface {
 
 // Directory is the dialer's users of one org. *directory.Directory is one.
 type Directory interface {
+	MassDirectory
 	// User finds a user by id, Salesforce id, user name or e-mail address.
 	User(ctx context.Context, ref string) (dialer.User, error)
 	// List returns a page of users, and where the next one starts, "" after

@@ -35,31 +35,56 @@ func (s *Server) routeEvents() {
 		if _, err := c.Engine.RunByID(ctx, in.ID); err != nil {
 			return nil, ofRun(in.ID, err)
 		}
-		return &huma.StreamResponse{Body: func(hc huma.Context) {
-			r, w := humago.Unwrap(hc)
-			s.stream(r.Context(), w, c.Engine, in.ID)
-		}}, nil
+		return s.streaming(eventEvery, func(ctx context.Context, steps chan step) { watch(ctx, c.Engine, in.ID, steps) }), nil
 	})
 }
 
-// step is one thing that Watch yielded.
+// step is one event of a stream.
 type step struct {
-	run sync.Run
-	err error
+	name string // of the event
+	id   string // where the client would go on; "" for none
+	data any
+	last bool
 }
 
-// stream sends a run's progress until it ends, the client leaves or the server
-// stops. A client that is slower than the run misses steps, never the last one.
-func (s *Server) stream(ctx context.Context, w http.ResponseWriter, e Engine, id int64) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+func (st *step) event() string {
+	text, err := json.Marshal(st.data)
+	if err != nil {
+		return ""
+	}
+	id := ""
+	if st.id != "" {
+		id = "id: " + st.id + "\n"
+	}
+	return fmt.Sprintf("%sevent: %s\ndata: %s\n\n", id, st.name, text)
+}
+
+// broken is the step that ends a stream with an error.
+func broken(err error) step { return step{name: "error", data: problemOf(err), last: true} }
+
+// streaming answers with a stream of the steps that follow puts into the
+// channel, which it closes when there are no more. At least every lies between
+// two events.
+func (s *Server) streaming(every time.Duration, follow func(ctx context.Context, steps chan step)) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		r, w := humago.Unwrap(hc)
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		steps := make(chan step, 1)
+		go func() {
+			defer close(steps)
+			follow(ctx, steps)
+		}()
+		s.stream(ctx, w, every, steps)
+	}}
+}
+
+// stream sends steps until the last one, the client leaves or the server stops.
+func (s *Server) stream(ctx context.Context, w http.ResponseWriter, every time.Duration, steps <-chan step) {
 	out := http.NewResponseController(w)
 	_ = out.SetReadDeadline(time.Time{}) // the server's limits are for requests that end
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
-
-	steps := make(chan step, 1)
-	go watch(ctx, e, id, steps)
 	send := func(text string) bool {
 		_ = out.SetWriteDeadline(time.Now().Add(eventWrite))
 		_, err := w.Write([]byte(text))
@@ -81,45 +106,43 @@ func (s *Server) stream(ctx context.Context, w http.ResponseWriter, e Engine, id
 				return
 			}
 		case st, ok := <-steps:
-			if !ok || !send(st.event()) || st.last() {
+			if !ok || !send(st.event()) || st.last {
 				return
 			}
-			select { // what comes meanwhile replaces what waits
-			case <-time.After(eventEvery):
-			case <-ctx.Done():
+			if every > 0 {
+				select { // what comes meanwhile replaces what waits
+				case <-time.After(every):
+				case <-ctx.Done():
+				}
 			}
 		}
 	}
 }
 
-// watch keeps the newest step in the channel, and closes it after the last.
+// offer puts a step into the channel in place of one that waits there. It never
+// blocks: who offers is the only sender, and there is room for one.
+func offer(steps chan step, st step) {
+	select {
+	case <-steps:
+	default:
+	}
+	steps <- st
+}
+
+// watch offers each step of a run: a client that is slower than the run misses
+// some, never the last.
 func watch(ctx context.Context, e Engine, id int64, steps chan step) {
-	defer close(steps)
 	for run, err := range e.Watch(ctx, id) {
-		select {
-		case <-steps:
-		default:
+		st := step{name: "run", data: run}
+		switch {
+		case err != nil:
+			st = broken(err)
+		case run.Outcome != sync.Running:
+			st.name, st.last = "end", true
 		}
-		steps <- step{run, err} // never blocks: this is the only sender and there is room
+		offer(steps, st)
 		if ctx.Err() != nil {
 			return
 		}
 	}
-}
-
-func (st step) last() bool { return st.err != nil || st.run.Outcome != sync.Running }
-
-func (st step) event() string {
-	name, data := "run", any(st.run)
-	switch {
-	case st.err != nil:
-		name, data = "error", problemOf(st.err)
-	case st.last():
-		name = "end"
-	}
-	text, err := json.Marshal(data)
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprintf("event: %s\ndata: %s\n\n", name, text)
 }

@@ -214,7 +214,7 @@ func TestWatchOutlivesARestart(t *testing.T) {
 	e := controltest.NewEngine("acme")
 	e.Manual = true
 	newServer := func() *Server {
-		return newTestServer(t, func(o *Options) { o.Socket, o.Orgs = path, map[string]Org{"acme": {e, e.Users}} })
+		return newTestServer(t, func(o *Options) { o.Socket, o.Orgs = path, map[string]Org{"acme": {Engine: e, Directory: e.Users}} })
 	}
 	stop := serve(t, newServer())
 	c := newTestClient(t, ClientOptions{Socket: path})

@@ -37,6 +37,7 @@ func (s *Server) routes() {
 	s.routeLicenses()
 	s.routeAttention()
 	s.routeActivity()
+	s.routeMass()
 	s.routeOpen()
 	s.mux.HandleFunc("/", s.fallback)
 

@@ -30,8 +30,9 @@ const (
 	CodeProtected    Code = "protected"
 	CodeSalesforce   Code = "salesforce_owned"
 	CodeNoSeat       Code = "no_seat"
-	CodeHeld         Code = "held"  // what is held is not what was to be approved
-	CodeQuota        Code = "quota" // the API quota does not allow it
+	CodeHeld         Code = "held"    // what is held is not what was to be approved
+	CodeQuota        Code = "quota"   // the API quota does not allow it
+	CodeConfirm      Code = "confirm" // the number confirmed is not the number of users
 	CodePaused       Code = "paused"
 	CodeStandby      Code = "standby" // another instance works on this database
 	CodeTooLarge     Code = "too_large"
@@ -113,6 +114,11 @@ var known = []struct {
 	{dialer.ErrHold, http.StatusConflict, CodeProtected, "activate the user to end the hold"},
 	{dialer.ErrLocal, http.StatusConflict, CodeProtected, ""},
 	{dialer.ErrSalesforceOwned, http.StatusConflict, CodeSalesforce, "change it in Salesforce"},
+	{dialer.ErrNoMass, http.StatusNotFound, CodeNotFound, "list the mass actions to see their ids"},
+	{dialer.ErrMassState, http.StatusConflict, CodeConflict, "show the mass action to see how far it has come"},
+	{dialer.ErrMassConfirm, http.StatusConflict, CodeConfirm, "look at the mass action again and confirm its total"},
+	{dialer.ErrMassScope, http.StatusUnprocessableEntity, CodeInvalid, "give ids, a filter, or all"},
+	{dialer.ErrMassUndo, http.StatusConflict, CodeConflict, "only what was set can be given back, for seven days"},
 	{store.ErrUnavailable, http.StatusServiceUnavailable, CodeUnavailable, databaseHint},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, CodeInternal, "it took too long; try again"},
 }

@@ -15,6 +15,7 @@ import (
 
 const (
 	maxBody     = 1 << 20          // bytes of a request: 2,000 ids of 18 characters are 42 KiB
+	maxUpload   = 64 << 20         // bytes of a request, whatever it is for
 	requestTime = 60 * time.Second // to read a request, and to answer it; streams excepted
 )
 
@@ -71,7 +72,7 @@ func noRoute(r *http.Request) *Problem {
 // when only the method is wrong, else with the pages.
 func (s *Server) fallback(w http.ResponseWriter, r *http.Request) {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = method
 		if _, pattern := s.mux.Handler(other); pattern != "/" && method != r.Method {
@@ -110,6 +111,9 @@ func (o InOrg) orgName() string { return o.OrgName }
 func handle[I, O any](s *Server, need Role, op huma.Operation, h func(context.Context, call, *I) (*O, error)) {
 	s.needs[op.OperationID] = need
 	op.BodyReadTimeout = requestTime
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = maxBody
+	}
 	op.Security = []map[string][]string{{"token": {}}}
 	op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the role " + string(need) + " or a higher one.")
 	op.Responses = describeErrors(s.api, op.Responses)

@@ -49,6 +49,14 @@ func routes() map[string]route {
 		"attention":         {Viewer, "GET", "/v1/attention", ""},
 		"resolve-attention": {Manager, "POST", "/v1/attention/{id}:resolve", ""},
 		"activity":          {Viewer, "GET", "/v1/activity", ""},
+		"preview-mass":      {Manager, "POST", "/v1/mass-actions", `{"scope":{"filter":"status=active"},"action":"deactivate"}`},
+		"mass-actions":      {Viewer, "GET", "/v1/mass-actions", ""},
+		"mass-action":       {Viewer, "GET", "/v1/mass-actions/{id}", ""},
+		"mass-results":      {Viewer, "GET", "/v1/mass-actions/{id}/results", ""},
+		"mass-events":       {Viewer, "GET", "/v1/mass-actions/{id}/events", ""},
+		"start-mass":        {Manager, "POST", "/v1/mass-actions/{id}:start", `{"confirm_count":2}`},
+		"cancel-mass":       {Manager, "POST", "/v1/mass-actions/{id}:cancel", ""},
+		"undo-mass":         {Manager, "POST", "/v1/mass-actions/{id}:undo", ""},
 	}
 }
 
@@ -96,10 +104,16 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 		for _, role := range append(Roles(), "") {
 			t.Run(id+" as "+string(role), func(t *testing.T) {
 				s, _ := newTestWorld(t)
+				if strings.HasSuffix(r.path, "-actions/{id}") || strings.Contains(r.path, "-actions/{id}/") || strings.Contains(r.path, "-actions/{id}:") {
+					ask(t, s, Admin, "POST", "/v1/mass-actions", `{"scope":{"filter":"status=active"},"action":"set","field":"auto_dial","value":"preview"}`)
+				}
+				if id == "undo-mass" || id == "mass-events" {
+					ask(t, s, Admin, "POST", "/v1/mass-actions/1:start", `{"confirm_count":2}`)
+				}
 				if id == "approve-run" || strings.HasSuffix(id, "-run") || strings.HasPrefix(id, "run-") || id == "run" {
 					ask(t, s, Admin, "POST", "/v1/sync", `{}`)
 				}
-				id := map[string]string{"/v1/runs": "1", "/v1/users": "rep1@example.com", "/v1/attention": "7"}[strings.Split(r.path, "/{")[0]]
+				id := map[string]string{"/v1/runs": "1", "/v1/users": "rep1@example.com", "/v1/attention": "7", "/v1/mass-actions": "1"}[strings.Split(r.path, "/{")[0]]
 				path := strings.NewReplacer("{id}", id, "{type}", "powerdialer").Replace(r.path)
 				got := ask(t, s, role, r.method, path, r.body)
 				switch {

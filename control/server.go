@@ -79,7 +79,7 @@ func (s *Server) Handler(trusted bool) http.Handler {
 	var h http.Handler = s.mux
 	h = s.authenticate(h, trusted)
 	h = wellFormed(h)
-	h = http.MaxBytesHandler(h, maxBody)
+	h = http.MaxBytesHandler(h, maxUpload) // an operation says what it takes itself
 	h = sameOrigin(h)
 	if !trusted {
 		h = s.checkHost(h)

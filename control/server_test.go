@@ -37,7 +37,7 @@ func newTestServer(t *testing.T, change ...func(*Options)) *Server {
 func newTestWorld(t *testing.T, change ...func(*Options)) (*Server, *controltest.Engine) {
 	t.Helper()
 	e := controltest.NewEngine("acme")
-	o := Options{Orgs: map[string]Org{"acme": {e, e.Users}}, Version: "1.2.3", Tokens: testTokens(t)}
+	o := Options{Orgs: map[string]Org{"acme": {Engine: e, Directory: e.Users}}, Version: "1.2.3", Tokens: testTokens(t)}
 	for _, f := range change {
 		f(&o)
 	}
@@ -122,8 +122,8 @@ func TestNewRefuses(t *testing.T) {
 	e := controltest.NewEngine("acme")
 	for name, o := range map[string]Options{
 		"no org":       {},
-		"no engine":    {Orgs: map[string]Org{"acme": {nil, e.Users}}},
-		"no directory": {Orgs: map[string]Org{"acme": {e, nil}}},
+		"no engine":    {Orgs: map[string]Org{"acme": {Directory: e.Users}}},
+		"no directory": {Orgs: map[string]Org{"acme": {Engine: e}}},
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%s: New took it", name)
@@ -183,7 +183,7 @@ func TestTokensAreNeverLogged(t *testing.T) {
 	e.Broken = io.ErrUnexpectedEOF
 	s := newTestServer(t, func(o *Options) {
 		o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		o.Orgs = map[string]Org{"acme": {e, e.Users}}
+		o.Orgs = map[string]Org{"acme": {Engine: e, Directory: e.Users}}
 	})
 	s.log.Info("tokens read", "count", *s.tokens.Load())
 	refused(t, ask(t, s, Admin, "GET", "/v1/quota", ""), 500, CodeInternal)

@@ -35,7 +35,7 @@ func TestStatusWithoutDatabase(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := controltest.NewEngine("acme")
 				s := newTestServer(t, func(o *Options) {
-					o.Orgs, o.Ping = map[string]Org{"acme": {slow{e}, e.Users}}, tc.ping
+					o.Orgs, o.Ping = map[string]Org{"acme": {Engine: slow{e}, Directory: e.Users}}, tc.ping
 				})
 				began := time.Now()
 				p := refused(t, ask(t, s, Viewer, "GET", "/v1/status", ""), 503, CodeUnavailable)

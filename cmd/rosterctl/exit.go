@@ -114,7 +114,7 @@ func codeOf(c control.Code) int {
 	switch c {
 	case control.CodeInvalid:
 		return exitUsage
-	case control.CodeHeld, control.CodeQuota:
+	case control.CodeHeld, control.CodeQuota, control.CodeConfirm:
 		return exitHeld
 	case control.CodeNotFound:
 		return exitNotFound

@@ -143,6 +143,7 @@ func full(ts *testscript.TestScript, neg bool, args []string) {
 //	engine held | issues | failed | quota | changes   how the next runs end
 //	engine manual | finish ID                         who ends runs
 //	engine broke                                      no quota is left
+//	engine slowmass                                   mass actions go on without end
 //	engine sick                                       a check of doctor fails
 func engine(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
@@ -181,6 +182,8 @@ func tell(e *controltest.Engine, what string) bool {
 		e.Manual = true
 	case "broke":
 		e.Cost.Allowed, e.Cost.BudgetLeft = false, 2
+	case "slowmass":
+		e.Users.Manual()
 	case "sick":
 		e.Found[1] = sync.CheckResult{Name: "frozen users", Detail: "UserLogin cannot be read", Hint: "give the integration user the permission Manage Users"}
 	default:

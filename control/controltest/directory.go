@@ -9,14 +9,21 @@ import (
 	"sync"
 
 	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/dialer/directory"
 )
 
-// Directory is a directory of users in memory. NewDirectory makes one.
+// Directory is a directory of users in memory. NewDirectory makes one. What it
+// does not do itself, it has of a real one that is not there: a test of that
+// needs NewReal.
 type Directory struct {
+	*directory.Directory
+
 	mu       sync.Mutex // guards what follows
 	users    []dialer.User
 	licenses []dialer.License
 	log      []dialer.Activity
+	masses   []massJob
+	manual   bool // mass actions wait for FinishMass
 }
 
 // NewDirectory makes a directory that holds users. Each seat that a user holds
