@@ -265,6 +265,18 @@ func (c *Client) Session(ctx context.Context) (Session, error) {
 	return s, nil
 }
 
+// Unhold has the next call log in again though Salesforce refused that a moment
+// ago: for a person who asks, having perhaps just mended the reason. A limit on
+// logins stands.
+func (c *Client) Unhold() {
+	t := c.tokens
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e, ok := errors.AsType[*TokenError](t.refused); !ok || !e.rateLimited() {
+		t.refused = nil
+	}
+}
+
 // Renew returns a session with another token than stale's, which Salesforce has
 // refused.
 func (c *Client) Renew(ctx context.Context, stale Session) (Session, error) {

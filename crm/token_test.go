@@ -333,6 +333,32 @@ func TestRefusalExpires(t *testing.T) {
 	})
 }
 
+// Who asks in person is not kept waiting for a refusal of a moment ago, but for
+// a limit on logins.
+func TestUnhold(t *testing.T) {
+	answers := map[string]int{`{"error":"invalid_grant"}`: 2, `{"error":"invalid_grant","error_description":"login rate exceeded"}`: 1}
+	for body, want := range answers {
+		logins := 0
+		ts := &tokens{cfg: Config{LoginURL: "https://login.salesforce.com"}, hold: 5 * time.Minute, age: time.Hour}
+		ts.fetch = func(context.Context) (*oauth2.Token, error) {
+			logins++
+			return nil, &oauth2.RetrieveError{Response: reply(400, nil, ""), Body: []byte(body)}
+		}
+		c := &Client{tokens: ts}
+		for range 2 {
+			c.Unhold()
+			for range 2 {
+				if _, err := c.Session(t.Context()); err == nil {
+					t.Fatal("got a session")
+				}
+			}
+		}
+		if logins != want {
+			t.Errorf("%s: %d logins, want %d", body, logins, want)
+		}
+	}
+}
+
 func TestTokenIsRenewedByAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, broken := 0, false
