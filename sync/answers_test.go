@@ -145,3 +145,42 @@ func TestExplainReturnedWithoutSeat(t *testing.T) {
 		}
 	})
 }
+
+// A run that does not come on is said to stand still, since when.
+func TestRunThatStandsStill(t *testing.T) {
+	onBoth(t, wish{users: 5}, func(t *testing.T, x *world) {
+		release := x.hang("SystemModstamp >=")
+		defer release()
+		r, _ := x.request(rostersync.Request{Kind: rostersync.KindChanges})
+		x.eventually("it asks", func() bool {
+			v, err := x.engine.RunByID(t.Context(), r.ID)
+			return err == nil && v.SalesforceCalls >= 2
+		})
+		if st := x.status(); st.State != "running" || len(st.Reasons) != 0 {
+			t.Errorf("at first: %s, %q", st.State, st.Reasons)
+		}
+		x.engine.Idle(3 * time.Minute)
+		if st := x.status(); st.State != "degraded" || !strings.Contains(strings.Join(st.Reasons, " "), "has not come on since") {
+			t.Errorf("then: %s, %q", st.State, st.Reasons)
+		}
+		must(t, x.engine.PauseRun(t.Context(), r.ID, dana))
+		if st := x.status(); len(st.Reasons) != 0 {
+			t.Errorf("paused: %q", st.Reasons)
+		}
+		must(t, x.engine.ResumeRun(t.Context(), r.ID, dana))
+		release()
+		want(t, x.wait(r.ID), rostersync.Succeeded, nil)
+	})
+}
+
+// Who asks for a sync after mending the login need not wait for a refusal to
+// be forgotten.
+func TestRequestLogsInAgain(t *testing.T) {
+	onBoth(t, wish{users: 5}, func(t *testing.T, x *world) {
+		remove := x.org.Faults().Add(simorg.Rule{Endpoint: simorg.Token, Effect: simorg.Effect{Kind: simorg.TokenRefused, Code: "invalid_grant", Message: "user hasn't approved this consumer"}})
+		x.reload(func(*rostersync.Config) {}) // a client without a token
+		want(t, x.changes(), rostersync.Failed, nil)
+		remove()
+		want(t, x.changes(), rostersync.Succeeded, nil)
+	})
+}

@@ -185,6 +185,9 @@ func (p *pass) results(ctx context.Context, of []*Action, results []dialer.Resul
 				p.e.lag(a.Desired)
 			}
 		}
+		if r.Outcome == dialer.Applied && !r.NoSeat && a.Change.Verb == dialer.VerbActivate && !a.leave.at.IsZero() {
+			p.lesser = append(p.lesser, a.leave.again(a))
+		}
 		if r.NoSeat {
 			p.wait(ctx, a)
 		} else if a.Change.User.SettledPolicy != 0 {

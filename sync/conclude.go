@@ -21,6 +21,9 @@ func conclude(x *Explanation, d *Desired, u *dialer.User, have bool) string {
 			sentence += " The next is at " + moment(r.Next) + "."
 		}
 	}
+	if x.Unseen != "" {
+		sentence += " No sync has shown this user yet: they are new, or the prefilter (" + x.Unseen + ") leaves them out."
+	}
 	if len(x.Attention) > 0 {
 		sentence += " A person must decide: " + x.Attention[0].Detail + "."
 	}

@@ -119,7 +119,7 @@ func TestDiffTakesAccessByEvidenceOnly(t *testing.T) {
 				return fmt.Errorf("%s loses access, and nothing says so", a.SalesforceID)
 			case sooner && a.Change.Reason != a.Desired.Leave:
 				return fmt.Errorf("%s leaves by %q, and not by %q", a.SalesforceID, a.Change.Reason, a.Desired.Leave)
-			case sooner && was.DeactivateAt.IsZero() != a.Leaves, a.Leaves && !sooner:
+			case sooner && was.DeactivateWhy.BySync() == a.Leaves, a.Leaves && !sooner:
 				return fmt.Errorf("%s leaves, and Leaves is %v", a.SalesforceID, a.Leaves)
 			case leaves && is.Status == dialer.StatusActive && (is.DeactivateAt.IsZero() || is.DeactivateAt.After(d.policy.Leaving.At(a.Desired.Changed, d.policy.Now))):
 				return fmt.Errorf("%s must leave and keeps access", a.SalesforceID)

@@ -44,6 +44,7 @@ func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
 	}
 	out[0].Detail = "answers in " + time.Since(start).Round(time.Millisecond).String()
 	c := e.crm()
+	c.Unhold()
 	asking, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	if add("salesforce version", "the API version is offered", c.CheckVersion(asking)) {

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/rosterd/rosterd/dialer"
@@ -9,12 +10,24 @@ import (
 
 // schedule begins the runs that are due.
 func (e *Engine) schedule() {
-	cfg, s, now := e.config(), e.remembered(), e.now()
+	e.mu.Lock()
+	s, ended := maps.Clone(e.state), e.ended
+	e.mu.Unlock()
+	e.begin(s, ended)
+}
+
+// begin begins what is due by what was remembered when so many runs had ended.
+// Where another has ended since, that is old news.
+func (e *Engine) begin(s state, ended int) {
+	cfg, now := e.config(), e.now()
 	trigger, due := dueFull(cfg, s, now)
 	wait := e.deferral(trigger)
 	every := e.quota.stretch(cfg.Poll)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.ended != ended {
+		return
+	}
 	e.nextFull, e.deferred = cfg.Full.Next(now), wait
 	if trigger == triggerSchedule {
 		e.nextFull = due

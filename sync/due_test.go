@@ -61,3 +61,21 @@ func TestClockPutBackWhileRunning(t *testing.T) {
 		t.Errorf("the next poll is at %s", got)
 	}
 }
+
+// What was read of the state before a run ended begins none: it may be what that
+// run has just changed.
+func TestOldNewsBeginsNothing(t *testing.T) {
+	cfg := dueConfig(t)
+	cfg.Poll = time.Minute
+	e := &Engine{
+		cfg: cfg, quota: newGovernor(Budget{}, time.Now), policySeen: cfg.policyText(), ended: 1,
+		failures: map[Kind]int{}, notBefore: map[Kind]time.Time{},
+	}
+	old := state{stateLastFull: stamp(time.Now().Add(-time.Hour)), stateFullDue: stamp(time.Now()), stateWatermark: `{"upper":"2026-05-06T09:00:00Z"}`}
+	if e.begin(old, 0); len(e.queue) != 0 {
+		t.Errorf("%d runs begin", len(e.queue))
+	}
+	if e.begin(old, 1); len(e.queue) != 1 {
+		t.Errorf("%d runs begin, want 1", len(e.queue))
+	}
+}

@@ -103,6 +103,7 @@ type Engine struct {
 	state      state
 	loaded     bool
 	current    *running   // the full or changes run that works
+	ended      int        // how many of those have ended
 	queue      []*running // those that wait for it
 	side       []*running // user runs, which wait for nobody
 	dry        []*running // the last dry runs, ended ones too
@@ -281,9 +282,12 @@ func (e *Engine) noteClock(c *crm.Client) {
 }
 
 // noteHidden remembers which Salesforce fields cannot be read, and keeps an
-// item for each.
+// item for each. What can be read again counts as unread until everyone was
+// read with it.
 func (e *Engine) noteHidden(ctx context.Context, run *running, hidden []string) error {
-	was := e.remembered().list(stateHidden)
+	s := e.remembered()
+	was := s.list(stateHidden)
+	shown := slices.DeleteFunc(s.list(stateShown), func(f string) bool { return slices.Contains(hidden, f) })
 	for _, f := range hidden {
 		if err := e.attend(ctx, run, AttentionField, f, "Salesforce field "+f+" cannot be read: what depends on it stays as it is; give the integration user read access to it"); err != nil {
 			return err
@@ -294,13 +298,10 @@ func (e *Engine) noteHidden(ctx context.Context, run *running, hidden []string) 
 			if err := e.unattend(ctx, AttentionField, f); err != nil {
 				return err
 			}
+			shown = append(shown, f)
 		}
 	}
-	value := ""
-	if len(hidden) > 0 {
-		value = encode(hidden)
-	}
-	return e.remember(ctx, stateHidden, value)
+	return e.remember(ctx, stateHidden, encodeList(hidden), stateShown, encodeList(shown))
 }
 
 // hiddenFields names what nothing may be concluded from under a configuration.

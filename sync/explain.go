@@ -18,7 +18,8 @@ import (
 )
 
 // Explain says why a person is in the state that they are in. It reads local
-// state only, and answers for anyone whom Salesforce or the dialer ever showed.
+// state only; but whom that does not know, and who is named by the Salesforce id,
+// it asks Salesforce about.
 func (e *Engine) Explain(ctx context.Context, ref string) (Explanation, error) {
 	x := Explanation{Asked: ref}
 	user, err := e.dir.User(ctx, ref)
@@ -41,7 +42,10 @@ func (e *Engine) Explain(ctx context.Context, ref string) (Explanation, error) {
 		return x, &hinted{ErrAmbiguous, "name one of them by the Salesforce id"}
 	}
 	if !have && len(rows) == 0 {
-		return x, &hinted{ErrUnknownUser, "if they are new in Salesforce, run 'rosterctl users refresh' with their Salesforce id"}
+		if rows, err = e.ask(ctx, ref); err != nil {
+			return x, err
+		}
+		x.Unseen = e.prefilter()
 	}
 	if !have && len(rows) == 1 {
 		if u, err := e.dir.User(ctx, rows[0].ID); err == nil {
@@ -70,6 +74,40 @@ func (e *Engine) Explain(ctx context.Context, ref string) (Explanation, error) {
 	e.explainMatch(&x, d, &user, have)
 	x.Conclusion = conclude(&x, d, &user, have)
 	return x, nil
+}
+
+// ask reads someone from Salesforce whom no sync has shown yet, by id and within
+// the budget. Nothing of it is kept.
+func (e *Engine) ask(ctx context.Context, ref string) ([]store.MirrorRow, error) {
+	unknown := &hinted{ErrUnknownUser, "they may be new in Salesforce, or left out by the prefilter"}
+	if f := e.prefilter(); f != "" {
+		unknown.hint += " (" + f + ")"
+	}
+	unknown.hint += ": name them by their Salesforce id"
+	id, err := crm.ParseID(strings.TrimSpace(ref))
+	if err != nil || !strings.HasPrefix(id, "005") || e.ready(true) != nil || e.quota.allow(2, false) != nil {
+		return nil, unknown
+	}
+	c := e.crm()
+	fields, err := c.Describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []store.MirrorRow
+	for u, err := range c.ByID(ctx, fields.Select, []crm.ID{id}) {
+		if _, gone := errors.AsType[*crm.NotVisibleError](err); gone {
+			return nil, unknown
+		}
+		if err != nil {
+			return nil, err
+		}
+		row, err := rowOf(&u, false, hashUser(&u, false), e.now())
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
 }
 
 // explainSource says what the rules make of the mirror's copy.

@@ -21,6 +21,27 @@ func (x *world) explained(ref string) string {
 	return regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`).ReplaceAllString(text, "UUID")
 }
 
+// Whom the prefilter leaves out is told of all the same, or the prefilter is.
+func TestExplainOfTheUnseen(t *testing.T) {
+	onBoth(t, wish{users: 5}, func(t *testing.T, x *world) {
+		id := x.hire("portal", func(u *simorg.User) { u.UserType = "CspLitePortal" })
+		x.full()
+		want := `Not in the dialer: the user is not in scope (user.UserType == "Standard" is false). ` +
+			`No sync has shown this user yet: they are new, or the prefilter (UserType = 'Standard') leaves them out.`
+		if got := x.explained(id); got != want {
+			t.Errorf("got %s", got)
+		}
+		_, err := x.engine.Explain(t.Context(), "portal@acme.example")
+		h, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err)
+		if !errors.Is(err, rostersync.ErrUnknownUser) || !ok || !strings.Contains(h.Hint(), "UserType = 'Standard'") {
+			t.Errorf("by address: %v", err)
+		}
+	})
+}
+
 // Every kind of person has a sentence, and it is true.
 func TestExplainConclusions(t *testing.T) {
 	cfg := func(c *rostersync.Config) { c.Guard = rostersync.Guard{Users: 1} }

@@ -1,5 +1,16 @@
 package sync
 
+import "time"
+
+// Idle makes the run that works one that has not come on for so long.
+func (e *Engine) Idle(d time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.current.mu.Lock()
+	defer e.current.mu.Unlock()
+	e.current.moved = time.Now().Add(-d)
+}
+
 // Poll looks for changes as the loop does by itself, and returns how it ended:
 // nobody asked for it, so nothing is forced.
 func (e *Engine) Poll() Run {

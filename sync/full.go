@@ -76,7 +76,7 @@ func (e *Engine) snapshot(ctx context.Context, run *running, crmc *crm.Client) e
 		stateSnapshot, "",
 		stateWatermark, encode(crm.Watermark{Upper: at.Started}),
 		stateLastFull, stamp(run.Started), stateLastPoll, stamp(run.Started),
-		stateListed, strconv.Itoa(n), statePrefilter, e.prefilter(), stateCustom, customFields(r.fields))
+		stateListed, strconv.Itoa(n), statePrefilter, e.prefilter(), stateCustom, customFields(r.fields), stateShown, "")
 }
 
 // customFields lists the custom fields that were asked for, whether they can be
@@ -88,10 +88,7 @@ func customFields(f crm.Fields) string {
 			custom = append(custom, name)
 		}
 	}
-	if custom == nil {
-		return ""
-	}
-	return encode(custom)
+	return encodeList(custom)
 }
 
 // pages reads the snapshot from a cursor on, which it moves with each page that

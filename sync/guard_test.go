@@ -172,6 +172,9 @@ func TestGuardHoldsAddresses(t *testing.T) {
 			t.Errorf("%+v", u)
 		}
 		want(t, x.approve(r.ID), rostersync.Succeeded, map[string]int{"updated": 12})
+		if run, err := x.engine.RunByID(t.Context(), r.ID); err != nil || run.ApprovedBy != "dana (CASE-1)" || run.ApprovedAt.IsZero() {
+			t.Errorf("approved by %q, %v", run.ApprovedBy, err)
+		}
 		x.agree()
 		want(t, x.full(), rostersync.Succeeded, map[string]int{"updated": 0})
 	})
@@ -352,9 +355,15 @@ func TestHiddenFieldsAreHeld(t *testing.T) {
 		if !slices.Equal(fields, []string{"Extension", "Phone"}) || x.person(ids[0]).Title != "Other fields go on" {
 			t.Errorf("items for %q, title %q", fields, x.person(ids[0]).Title)
 		}
+		// Once visible, what waited is applied without anybody asking: also to those
+		// whose field is empty, and looks as it did while it was hidden.
 		x.org.Faults().ShowField("User", "Phone")
 		x.org.Faults().ShowField("User", "Extension")
-		want(t, x.full(), rostersync.Succeeded, nil)
+		x.changes()
+		x.eventually("everyone is read with the fields", func() bool {
+			return x.person(ids[0]).Phone == "+12025550199" && x.person(link).Phone == ""
+		})
+		want(t, x.full(), rostersync.Succeeded, map[string]int{"updated": 0})
 		if len(x.attention(rostersync.AttentionField)) != 0 || x.person(ids[0]).Phone != "+12025550199" {
 			t.Errorf("then: %+v, phone %q", x.attention(rostersync.AttentionField), x.person(ids[0]).Phone)
 		}

@@ -133,3 +133,54 @@ func TestFrozenCannotBeRead(t *testing.T) {
 		}
 	})
 }
+
+// A leaving date of the administrator's own is brought forward as a leave like
+// any other, and stands again for who returns.
+func TestOwnLeavingDate(t *testing.T) {
+	for name, midnight := range map[string]bool{"at midnight": true, "at once": false} {
+		t.Run(name, func(t *testing.T) {
+			cfg := func(c *rostersync.Config) { c.Leaving.Midnight, c.Guard = midnight, rostersync.Guard{Users: 2} }
+			onBoth(t, wish{users: 8, cfg: cfg}, func(t *testing.T, x *world) {
+				ids := x.ids()
+				own := time.Now().Add(240 * time.Hour).UTC().Truncate(time.Second)
+				for _, id := range ids[:3] {
+					x.act(dialer.Change{Verb: dialer.VerbSchedule, UserID: x.person(id).ID, At: own})
+				}
+				x.deactivate(ids[:3]...)
+				r := x.changes()
+				want(t, r, rostersync.Held, map[string]int{"held": 3, "scheduled": 0, "deactivated": 0})
+				r = x.approve(r.ID)
+				want(t, r, rostersync.Succeeded, nil)
+				if r.Scheduled+r.Deactivated != 3 {
+					t.Errorf("%d scheduled, %d deactivated", r.Scheduled, r.Deactivated)
+				}
+				must(t, x.org.Activate(ids[0]))
+				want(t, x.changes(), rostersync.Succeeded, nil)
+				if u := x.person(ids[0]); u.Status != dialer.StatusActive || !u.DeactivateAt.Equal(own) || u.DeactivateWhy != dialer.ReasonManual {
+					t.Errorf("%s, leaves at %s (%s), want %s", u.Status, u.DeactivateAt, u.DeactivateWhy, own)
+				}
+				want(t, x.full(), rostersync.Succeeded, map[string]int{"updated": 0, "scheduled": 0, "unscheduled": 0})
+			})
+		})
+	}
+}
+
+// While syncing is paused nothing is written: those who fall due leave when it
+// goes on, and status says that they should have.
+func TestDueWhilePaused(t *testing.T) {
+	onBoth(t, wish{users: 5, cfg: atMidnight}, func(t *testing.T, x *world) {
+		x.deactivate(x.ids()[0])
+		want(t, x.changes(), rostersync.Succeeded, map[string]int{"scheduled": 1})
+		must(t, x.engine.Pause(t.Context(), dana, "migration"))
+		x.exec(`UPDATE dialer_users SET deactivate_at = $1 WHERE deactivate_at <> 0`, store.Micros(time.Now().Add(-time.Hour)))
+		for range 2 { // the loop turns, and turns again
+			last := x.engine.Alive()
+			x.eventually("the loop turns", func() bool { return x.engine.Alive().After(last) })
+		}
+		if u := x.person(x.ids()[0]); u.Status != dialer.StatusActive || x.status().Overdue != 1 {
+			t.Errorf("%s, %d overdue", u.Status, x.status().Overdue)
+		}
+		must(t, x.engine.Resume(t.Context(), dana))
+		x.eventually("the leaver loses access", func() bool { return x.person(x.ids()[0]).Status == dialer.StatusInactive })
+	})
+}

@@ -176,6 +176,7 @@ func (e *Engine) worker(ctx context.Context) {
 			e.execute(ctx, run)
 			e.mu.Lock()
 			e.current = nil
+			e.ended++
 			e.mu.Unlock()
 			continue
 		} else if run != nil {

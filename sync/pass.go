@@ -19,19 +19,24 @@ func (e *Engine) newPass(ctx context.Context, run *running, ids []string) (*pass
 		enroll: map[string]string{}, retries: map[string]store.PendingRow{}, waiting: map[string]bool{},
 		held: map[string]store.HeldRow{}, open: map[openItem]bool{}, noted: map[string]bool{},
 		diff: DiffPolicy{
-			Now: e.now(), Policy: cfg.policyMark(), Leaving: cfg.Leaving, NoSeat: cfg.OnNoSeat,
+			Now: e.now(), Leaving: cfg.Leaving, NoSeat: cfg.OnNoSeat,
 			Actor: dialer.Actor{Kind: dialer.ActorSync, Name: "rosterd"},
 		},
 		match: &matcher{},
 		seats: &seatCount{left: map[string]int{}},
 	}
 	p.fields = e.hiddenFields(cfg)
+	hidden := e.remembered().list(stateHidden)
 	if run.DryRun && !run.local {
-		p.fields = run.hidden
-		if run.Kind != KindFull {
-			p.fields = append(slices.Clone(run.hidden), e.remembered().unread(cfg)...)
+		hidden = run.hidden
+		if run.Kind == KindFull {
+			p.fields = run.hidden
+		} else {
+			p.fields = slices.Concat(run.hidden, p.fields)
 		}
 	}
+	p.mark = cfg.settledMark(hidden)
+	p.diff.Policy = p.mark
 	if len(p.fields) > 0 && !run.DryRun && len(e.remembered().unread(cfg)) > 0 {
 		p.diff.Policy = 0 // whoever is judged now is judged again with what is lacking
 	}
@@ -55,10 +60,21 @@ func (e *Engine) newPass(ctx context.Context, run *running, ids []string) (*pass
 	return p, nil
 }
 
-// policyMark identifies all that a settled user was settled under.
+// policyMark identifies the rules in force.
 func (c *Config) policyMark() int64 {
-	h := c.Policy.Hash()
-	for _, s := range []string{string(c.Frozen), string(c.Enrollment), string(c.Match)} {
+	return mix(c.Policy.Hash(), string(c.Frozen), string(c.Enrollment), string(c.Match))
+}
+
+// settledMark identifies all that a settled user was settled under: the rules,
+// and which of the fields that they name were hidden. When one is hidden no
+// longer, what waited for it is seen though the user has not changed.
+func (c *Config) settledMark(hidden []string) int64 {
+	named := slices.DeleteFunc(slices.Sorted(slices.Values(hidden)), func(f string) bool { return !c.Policy.names(f) })
+	return mix(c.policyMark(), named...)
+}
+
+func mix(h int64, texts ...string) int64 {
+	for _, s := range texts {
 		for i := range len(s) {
 			h = h*1099511628211 ^ int64(s[i])
 		}

@@ -27,6 +27,7 @@ type pass struct {
 	nobody   bool     // nobody is enrolled
 	diff     DiffPolicy
 
+	mark    int64                    // who is settled under it needs no look
 	fields  []string                 // Salesforce fields that are not visible
 	held    map[string]store.HeldRow // what is held, by key
 	enroll  map[string]string        // whom an administrator asked for, with who asked
@@ -210,7 +211,7 @@ func (p *pass) each(ctx context.Context, fn func([]Action) error) error {
 // rows yields the mirror's rows that are not settled, and in a dry run what
 // Salesforce said in it in their place.
 func (p *pass) rows(ctx context.Context) iter.Seq2[store.MirrorRow, error] {
-	stored := p.e.mirror.Unsettled(ctx, p.cfg.policyMark(), false)
+	stored := p.e.mirror.Unsettled(ctx, p.mark, false)
 	if p.run.overlay == nil {
 		return stored
 	}
@@ -253,6 +254,9 @@ func (p *pass) compare(ctx context.Context, judged []Desired) ([]Action, error) 
 	out := make([]Action, 0, len(judged))
 	for a, err := range Diff(desired, actual, p.diff) {
 		if err != nil {
+			return nil, err
+		}
+		if err := p.ownDate(ctx, &a); err != nil {
 			return nil, err
 		}
 		out = append(out, a)

@@ -22,6 +22,7 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 	if err := e.ready(q.DryRun); err != nil {
 		return Run{}, false, err
 	}
+	e.crm().Unhold()
 	r := Run{Kind: q.Kind, Trigger: triggerRequest, DryRun: q.DryRun, Override: q.Override, Reason: q.Reason, Actor: q.Actor}
 	need := 3
 	switch q.Kind {
@@ -200,19 +201,20 @@ func (e *Engine) live(dry bool) []*running {
 
 // RunByID returns a run, with what it holds if that still waits.
 func (e *Engine) RunByID(ctx context.Context, id int64) (Run, error) {
-	if r := e.find(id); r != nil {
-		v, _ := r.view()
-		return v, nil
+	var run Run
+	if r := e.find(id); r != nil { // also one that has ended and is only being put away
+		run, _ = r.view()
+	} else {
+		row, ok, err := e.journal.Run(ctx, id)
+		if err != nil {
+			return Run{}, err
+		}
+		if !ok {
+			return Run{}, ErrNoRun
+		}
+		run = runOf(row)
 	}
-	row, ok, err := e.journal.Run(ctx, id)
-	if err != nil {
-		return Run{}, err
-	}
-	if !ok {
-		return Run{}, ErrNoRun
-	}
-	run := runOf(row)
-	if run.HeldFingerprint == "" {
+	if run.HeldFingerprint == "" || run.DryRun {
 		return run, nil
 	}
 	var keys []string
@@ -224,7 +226,7 @@ func (e *Engine) RunByID(ctx context.Context, id int64) (Run, error) {
 		if len(run.HeldItems) < plannedMost {
 			run.HeldItems = append(run.HeldItems, HeldItem{
 				SalesforceID: h.SalesforceID, UserID: h.UserID, Verb: dialer.Verb(h.Verb), Reason: dialer.Reason(h.Reason),
-				Why: h.Why, Since: store.Time(h.Since), ApprovedUntil: store.Time(h.ApprovedUntil),
+				Why: h.Why, Since: store.Time(h.Since), ApprovedUntil: store.Time(h.ApprovedUntil), ApprovedBy: h.ApprovedBy,
 			})
 		}
 	}
@@ -354,6 +356,9 @@ func (e *Engine) Approve(ctx context.Context, id int64, a dialer.Actor, reason s
 		return Run{}, err
 	}
 	e.log.Info("held changes approved", "run", id, "user", a.Name)
+	if err := e.signOff(ctx, id, who); err != nil {
+		return Run{}, err
+	}
 	e.mu.Lock()
 	begun := e.beginLocalLocked(Run{Kind: KindChanges, Trigger: triggerApproval, Reason: reason, Actor: a})
 	e.mu.Unlock()
@@ -363,6 +368,17 @@ func (e *Engine) Approve(ctx context.Context, id int64, a dialer.Actor, reason s
 	}
 	v, _ := begun.view()
 	return v, nil
+}
+
+// signOff writes on a run who approved what it held.
+func (e *Engine) signOff(ctx context.Context, id int64, who string) error {
+	row, ok, err := e.journal.Run(ctx, id)
+	if err != nil || !ok {
+		return err
+	}
+	run := runOf(row)
+	run.ApprovedBy, run.ApprovedAt = who, e.now()
+	return e.journal.PutRun(ctx, rowOfRun(run))
 }
 
 // Pause stops all of the org's syncing, until Resume. What is under way waits

@@ -74,6 +74,8 @@ type Run struct {
 	HeldFingerprint string        `json:"held_fingerprint,omitempty"`
 	HeldWhy         string        `json:"held_why,omitempty"` // which limit, or a changed scope
 	HeldItems       []HeldItem    `json:"held_items,omitempty"`
+	ApprovedBy      string        `json:"approved_by,omitempty"` // who approved what it held, and why
+	ApprovedAt      time.Time     `json:"approved_at,omitzero"`
 	Changes         []PlannedItem `json:"changes,omitempty"` // the first of what a dry run would do
 }
 
@@ -111,6 +113,7 @@ type HeldItem struct {
 	Why           string        `json:"why"`
 	Since         time.Time     `json:"since"`
 	ApprovedUntil time.Time     `json:"approved_until,omitzero"`
+	ApprovedBy    string        `json:"approved_by,omitempty"`
 }
 
 // PlannedItem is one change that a dry run would make.
@@ -209,7 +212,8 @@ type QuotaStatus struct {
 // state only.
 type Explanation struct {
 	Asked      string            `json:"asked"`
-	Source     *Source           `json:"source"` // null when Salesforce never showed such a user
+	Source     *Source           `json:"source"`                     // null when Salesforce never showed such a user
+	Unseen     string            `json:"unseen_prefilter,omitempty"` // the prefilter in force, when no sync has shown the user yet
 	Scope      *ScopeVerdict     `json:"scope,omitempty"`
 	Match      string            `json:"match"`
 	User       *UserView         `json:"user"` // null when not in the dialer

@@ -26,6 +26,7 @@ type running struct {
 	resume  chan struct{} // not nil while paused; closed to go on
 	force   bool          // a person asked: try again at once what failed
 	again   bool          // someone joined: read once more what changed
+	moved   time.Time     // when it last came on; a call is not enough
 	closed  bool          // nobody can join any more
 	stopped error         // why it shall end
 	due     time.Time     // the scheduled time that it serves
@@ -47,7 +48,7 @@ const plannedMost = 500
 
 func newRunning(r Run) *running {
 	return &running{
-		Run: r, cancel: func(error) {}, changed: make(chan struct{}), ended: make(chan struct{}), skips: map[string]int{},
+		Run: r, moved: time.Now(), cancel: func(error) {}, changed: make(chan struct{}), ended: make(chan struct{}), skips: map[string]int{},
 	}
 }
 
@@ -136,10 +137,38 @@ func (r *running) more() bool {
 func (r *running) update(fn func(*Run)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	was := r.step()
 	fn(&r.Run)
+	if r.step() != was {
+		r.moved = time.Now()
+	}
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
+
+// step is how far a run has come.
+type step struct {
+	stage  string
+	paused bool
+	Progress
+	Counts
+}
+
+func (r *Run) step() step {
+	s := step{r.Stage, r.Paused, r.Progress, r.Counts}
+	s.SalesforceCalls = 0
+	return s
+}
+
+// stuck returns since when the run has not come on, if that is long ago.
+func (r *running) stuck() (since time.Time, yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moved, r.Outcome == Running && !r.Paused && r.Stage != stageQueued && time.Since(r.moved) > stuckAfter
+}
+
+// stuckAfter is how long a run may take for a step before status wonders.
+const stuckAfter = 2 * time.Minute
 
 func (r *running) count(fn func(*Counts)) { r.update(func(run *Run) { fn(&run.Counts) }) }
 

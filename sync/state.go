@@ -25,6 +25,7 @@ const (
 	statePaused    = "paused"          // who paused, when and why, in JSON
 	stateCustom    = "custom_fields"   // custom Salesforce fields that everyone was read with, in JSON
 	stateHidden    = "hidden_fields"   // Salesforce fields that vanished, in JSON
+	stateShown     = "shown_fields"    // those that came back since everyone was read, in JSON
 	stateOrgID     = "org_id"          // pinned Salesforce org
 	stateSandbox   = "sandbox"         // whether it is one
 	stateAgain     = "again"           // the kind of run that a stop cut short
@@ -65,8 +66,9 @@ func (s state) list(name string) []string {
 	return l
 }
 
-// unread names, as rules do, the custom fields that a configuration uses and
-// that not everyone was read with yet: nothing may be concluded from them.
+// unread names, as rules do, the fields that a configuration uses and that not
+// everyone was read with yet, because they are new to it or were hidden: nothing
+// may be concluded from them.
 func (s state) unread(c *Config) []string {
 	var names []string
 	have := s.list(stateCustom)
@@ -75,7 +77,20 @@ func (s state) unread(c *Config) []string {
 			names = append(names, "Custom."+f)
 		}
 	}
+	for _, f := range s.list(stateShown) {
+		if c.Policy.names(f) && !slices.Contains(names, f) {
+			names = append(names, f)
+		}
+	}
 	return names
+}
+
+// encodeList is a list as it is remembered: nothing when it is empty.
+func encodeList(l []string) string {
+	if len(l) == 0 {
+		return ""
+	}
+	return encode(l)
 }
 
 func encode(v any) string {

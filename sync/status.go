@@ -56,13 +56,24 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 		return st, err
 	}
 	e.judgeState(&st, s, troubles, deferred, skew)
-	if over := overAllocated(licenses); len(over) > 0 {
-		st.Reasons = append(st.Reasons, over...)
-		if st.State == "ok" || st.State == "running" {
-			st.State = "degraded"
+	for _, run := range e.live(false) {
+		if since, stuck := run.stuck(); stuck && st.State != "paused" {
+			st.Reasons = append(st.Reasons, fmt.Sprintf("run %d has not come on since %s: does Salesforce answer? see 'rosterctl doctor'", run.number(), moment(since)))
+			st.degrade()
 		}
 	}
+	if over := overAllocated(licenses); len(over) > 0 {
+		st.Reasons = append(st.Reasons, over...)
+		st.degrade()
+	}
 	return st, nil
+}
+
+// degrade makes the state degraded, unless it is worse.
+func (st *Status) degrade() {
+	if st.State == "ok" || st.State == "running" {
+		st.State = "degraded"
+	}
 }
 
 func (e *Engine) statusCounts(ctx context.Context, st *Status) (err error) {

@@ -74,9 +74,10 @@ func (b *book) String() string {
 	return b.text.String()
 }
 
-// onBoth runs a test on SQLite and on Postgres.
+// onBoth runs a test on SQLite and on Postgres, beside other tests.
 func onBoth(t *testing.T, w wish, fn func(t *testing.T, x *world)) {
 	t.Helper()
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, open func() *store.DB) {
 		fn(t, newWorld(t, open, w))
 	})
