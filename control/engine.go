@@ -44,6 +44,8 @@ type Engine interface {
 	ResolveAttention(ctx context.Context, id int64, a dialer.Actor) error
 	Quota(ctx context.Context) (sync.QuotaStatus, error)
 	Doctor(ctx context.Context) ([]sync.CheckResult, error)
+	// Owners says who decides on each attribute of users linked to Salesforce.
+	Owners() map[dialer.Field]dialer.Owner
 }
 
 // Directory is the dialer's users of one org. *directory.Directory is one.

@@ -19,25 +19,26 @@ type Code string
 
 // The codes of problems.
 const (
-	CodeInvalid      Code = "invalid"      // the request is wrong
-	CodeUnauthorized Code = "unauthorized" // no or an unknown token
-	CodeForbidden    Code = "forbidden"    // the caller's role does not suffice
-	CodeNotFound     Code = "not_found"
-	CodeMethod       Code = "method"
-	CodeAmbiguous    Code = "ambiguous" // several users fit
-	CodeConflict     Code = "conflict"  // changed by someone else meanwhile
-	CodeTaken        Code = "taken"     // another user has that value
-	CodeProtected    Code = "protected"
-	CodeSalesforce   Code = "salesforce_owned"
-	CodeNoSeat       Code = "no_seat"
-	CodeHeld         Code = "held"    // what is held is not what was to be approved
-	CodeQuota        Code = "quota"   // the API quota does not allow it
-	CodeConfirm      Code = "confirm" // the number confirmed is not the number of users
-	CodePaused       Code = "paused"
-	CodeStandby      Code = "standby" // another instance works on this database
-	CodeTooLarge     Code = "too_large"
-	CodeUnavailable  Code = "unavailable" // the database does not answer
-	CodeInternal     Code = "internal"
+	CodeInvalid       Code = "invalid"      // the request is wrong
+	CodeUnauthorized  Code = "unauthorized" // no or an unknown token
+	CodeForbidden     Code = "forbidden"    // the caller's role does not suffice
+	CodeNotFound      Code = "not_found"
+	CodeMethod        Code = "method"
+	CodeAmbiguous     Code = "ambiguous" // several users fit
+	CodeConflict      Code = "conflict"  // changed by someone else meanwhile
+	CodeTaken         Code = "taken"     // another user has that value
+	CodeProtected     Code = "protected"
+	CodeSalesforce    Code = "salesforce_owned"
+	CodeNotSalesforce Code = "not_a_salesforce_user"
+	CodeNoSeat        Code = "no_seat"
+	CodeHeld          Code = "held"    // what is held is not what was to be approved
+	CodeQuota         Code = "quota"   // the API quota does not allow it
+	CodeConfirm       Code = "confirm" // the number confirmed is not the number of users
+	CodePaused        Code = "paused"
+	CodeStandby       Code = "standby" // another instance works on this database
+	CodeTooLarge      Code = "too_large"
+	CodeUnavailable   Code = "unavailable" // the database does not answer
+	CodeInternal      Code = "internal"
 )
 
 // Problem is the answer to a request that was refused or failed. It follows
@@ -50,6 +51,9 @@ type Problem struct {
 	Hint    string         `json:"hint,omitempty" doc:"what to do about it"`
 	Code    Code           `json:"code" doc:"what kind of problem it is, for programs"`
 	Fields  []FieldProblem `json:"fields,omitempty" doc:"which parts of the request are wrong"`
+
+	// Changes are there when somebody else changed a user meanwhile.
+	Changes []dialer.Activity `json:"changes,omitempty" doc:"with code conflict: what others changed meanwhile, newest first"`
 
 	header http.Header
 }
@@ -136,9 +140,10 @@ func problemOf(err error) *Problem {
 	p := newProblem(http.StatusInternalServerError, CodeInternal, err.Error(), "")
 	if e, ok := errors.AsType[*dialer.TakenError](err); ok {
 		p = newProblem(http.StatusConflict, CodeTaken, err.Error(), "the attribute "+string(e.Field)+" must be unique")
+		p.Fields = []FieldProblem{{"body.attributes." + string(e.Field), "is taken by somebody else"}}
 	}
-	if _, ok := errors.AsType[*dialer.InvalidError](err); ok {
-		p = invalid(err.Error(), "")
+	if len(invalids(err)) > 0 {
+		p = invalidProblem(err)
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -31,7 +30,7 @@ type userAnswer struct {
 }
 
 func answerUser(u *dialer.User) *userAnswer {
-	return &userAnswer{fmt.Sprintf(`"%d"`, u.Version), view(u)}
+	return &userAnswer{etag(u), whole(u)}
 }
 
 func (s *Server) routeUsers() {

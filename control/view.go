@@ -1,6 +1,7 @@
 package control
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/rosterd/rosterd/dialer"
@@ -49,7 +50,18 @@ type User struct {
 	CreatedAt         time.Time      `json:"created_at"`
 	UpdatedAt         time.Time      `json:"updated_at"`
 	DeletedAt         *time.Time     `json:"deleted_at"`
+
+	Attributes map[dialer.Field]any `json:"attributes,omitempty" doc:"every attribute by its name, as /v1/attributes describes them; in a list, the columns asked for. Of a secret, whether it is set"`
 }
+
+// whole is a user with all attributes.
+func whole(u *dialer.User) User {
+	v := view(u)
+	v.Attributes = attributes(u, nil)
+	return v
+}
+
+func etag(u *dialer.User) string { return fmt.Sprintf(`"%d"`, u.Version) }
 
 func view(u *dialer.User) User {
 	return User{

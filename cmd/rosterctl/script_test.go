@@ -58,6 +58,11 @@ func setup(env *testscript.Env) error {
 		b := controltest.NewEngine("beta")
 		orgs["beta"] = control.Org{Engine: b, Directory: b.Users}
 	}
+	return serve(env, e, orgs)
+}
+
+// serve has a server answer for orgs while a script runs.
+func serve(env *testscript.Env, e *controltest.Engine, orgs map[string]control.Org) error {
 	tokens, err := control.ReadTokens(strings.NewReader("admin ada " + adminToken + "\nviewer vic " + viewerToken + "\n"))
 	if err != nil {
 		return err

@@ -178,3 +178,13 @@ func (e *Engine) Doctor(context.Context) ([]rostersync.CheckResult, error) {
 	defer e.mu.Unlock()
 	return slices.Clone(e.Found), e.Broken
 }
+
+// Owners says who decides on each attribute: what the table says, which is what
+// an org has whose configuration has no mapping.
+func (e *Engine) Owners() map[dialer.Field]dialer.Owner {
+	owners := map[dialer.Field]dialer.Owner{}
+	for _, a := range dialer.Attributes() {
+		owners[a.Name] = a.Owner
+	}
+	return owners
+}
