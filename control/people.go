@@ -1,0 +1,90 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/rosterd/rosterd/sync"
+)
+
+type (
+	// Person is a Salesforce user as the mirror knows them.
+	Person = sync.Person
+	// PeoplePage is a page of Salesforce users.
+	PeoplePage = sync.PeoplePage
+)
+
+// Lister is an Engine that can list whom it knows from Salesforce.
+type Lister interface {
+	// People returns a page of Salesforce users. It makes no call.
+	People(ctx context.Context, q sync.PeopleQuery) (sync.PeoplePage, error)
+}
+
+func (s *Server) routePeople() {
+	handle(s, Viewer, huma.Operation{
+		OperationID: "salesforce-users", Method: http.MethodGet, Path: "/v1/salesforce/users", Tags: []string{"users"},
+		Summary: "Salesforce users, and who of them can be added", Description: "From the copy that the last sync left: it costs no API call. " +
+			"A page can be short, even empty, and have a next one.",
+	}, func(ctx context.Context, c call, in *struct {
+		InOrg
+		Search     string `query:"search" maxLength:"200" doc:"part of a name, user name or e-mail address, or a Salesforce id"`
+		Profile    string `query:"profile" maxLength:"100" doc:"part of the profile's name"`
+		Role       string `query:"role" maxLength:"100" doc:"part of the role's name"`
+		Department string `query:"department" maxLength:"100" doc:"part of the department"`
+		Country    string `query:"country" maxLength:"100" doc:"part of the country or its code"`
+		NotAdded   bool   `query:"not_added" doc:"only who is not in the dialer"`
+		Eligible   bool   `query:"eligible" doc:"only who can be added"`
+		Order      string `query:"order" enum:"name,username,email,id" default:"name"`
+		Cursor     string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
+		Limit      int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	},
+	) (*answer[sync.PeoplePage], error) {
+		l, ok := c.Engine.(Lister)
+		if !ok {
+			return nil, newProblem(http.StatusNotFound, CodeNotFound, "this org lists no Salesforce users", "")
+		}
+		page, err := l.People(ctx, sync.PeopleQuery{
+			Search: in.Search, Profile: in.Profile, Role: in.Role, Department: in.Department, Country: in.Country,
+			NotAdded: in.NotAdded, Eligible: in.Eligible, Order: in.Order, Cursor: in.Cursor, Limit: in.Limit,
+		})
+		if errors.Is(err, sync.ErrPeopleCursor) {
+			err = invalid(err.Error(), "take the list from its first page")
+		}
+		return &answer[sync.PeoplePage]{page}, err
+	})
+}
+
+// PeopleFilter selects Salesforce users.
+type PeopleFilter struct {
+	Search, Profile, Role, Department, Country string
+
+	NotAdded, Eligible bool
+	Order              string // name, username, email or id
+	Limit              int
+}
+
+// People returns one page of the Salesforce users that f selects.
+func (c *Client) People(ctx context.Context, f PeopleFilter, cursor string) (PeoplePage, error) {
+	q := url.Values{}
+	for k, v := range map[string]string{
+		"search": f.Search, "profile": f.Profile, "role": f.Role, "department": f.Department, "country": f.Country, "order": f.Order, "cursor": cursor,
+	} {
+		if v != "" {
+			q.Set(k, v)
+		}
+	}
+	for k, v := range map[string]bool{"not_added": f.NotAdded, "eligible": f.Eligible} {
+		if v {
+			q.Set(k, "true")
+		}
+	}
+	if f.Limit > 0 {
+		q.Set("limit", strconv.Itoa(f.Limit))
+	}
+	return get[PeoplePage](ctx, c, "/v1/salesforce/users", q)
+}

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// MirrorOrder is what a list of the mirror is ordered by. Ties come by id.
+type MirrorOrder string
+
+// The orders; all compare bytes.
+const (
+	MirrorByName     MirrorOrder = "name"
+	MirrorByUsername MirrorOrder = "username"
+	MirrorByEmail    MirrorOrder = "email"
+	MirrorByID       MirrorOrder = "id"
+)
+
+// MirrorQuery selects rows of the mirror for people to look through.
+type MirrorQuery struct {
+	Search    string // case-folded part of a name, user name or e-mail address, or a whole id
+	Active    bool   // only users who are active there
+	NotLinked bool   // only users whom nobody in the directory is linked to
+	Order     MirrorOrder
+	AfterKey  string // keyset: only rows beyond this value of the order's column
+	AfterID   string // and this id
+	Limit     int
+}
+
+func (o MirrorOrder) column() (string, bool) {
+	col, ok := map[MirrorOrder]string{
+		MirrorByName: "name", MirrorByUsername: "username_key", MirrorByEmail: "email_key", MirrorByID: "id",
+	}[o]
+	return col, ok
+}
+
+// OrderKey is the value of the row that a list in that order is ordered by.
+func (r *MirrorRow) OrderKey(o MirrorOrder) string {
+	switch o {
+	case MirrorByName:
+		return r.Name
+	case MirrorByUsername:
+		return r.UsernameKey
+	case MirrorByEmail:
+		return r.EmailKey
+	}
+	return r.ID
+}
+
+// List returns at most Limit rows. Which they are is found without their
+// documents, which are most of a row.
+func (m *Mirror) List(ctx context.Context, q MirrorQuery) ([]MirrorRow, error) {
+	col, ok := q.Order.column()
+	if !ok {
+		return nil, fmt.Errorf("list the mirror: there is no order %q", q.Order)
+	}
+	return m.query(ctx, func(*Tx) (string, []any, error) {
+		where := []string{"i.org_id = $1"}
+		args := []any{m.org}
+		arg := func(v any) string {
+			args = append(args, v)
+			return fmt.Sprintf("$%d", len(args))
+		}
+		if q.AfterID != "" {
+			where = append(where, "(i."+col+", i.id) > ("+arg(q.AfterKey)+", "+arg(q.AfterID)+")")
+		}
+		if q.Search != "" {
+			like := arg("%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(q.Search) + "%")
+			where = append(where, `(LOWER(i.name) LIKE `+like+` ESCAPE '\' OR i.username_key LIKE `+like+` ESCAPE '\' OR i.email_key LIKE `+like+
+				` ESCAPE '\' OR LOWER(i.id) = `+arg(q.Search)+`)`)
+		}
+		if q.Active {
+			where = append(where, "i.is_active = TRUE")
+		}
+		if q.NotLinked {
+			where = append(where, `NOT EXISTS (SELECT 1 FROM dialer_users u WHERE u.org_id = i.org_id AND u.salesforce_id = i.id AND u.status <> 'deleted')`)
+		}
+		some := "SELECT i.id FROM crm_users i WHERE " + strings.Join(where, " AND ") + " ORDER BY i." + col + ", i.id LIMIT " + arg(q.Limit)
+		return "WHERE m.org_id = $1 AND m.id IN (" + some + ") ORDER BY m." + col + ", m.id", args, nil
+	})
+}
