@@ -164,6 +164,22 @@ func (r *results) table(stored *results) string {
 	return b.String()
 }
 
+// missing says of which stores and sizes no sync was ever stored; "" if of none.
+func (r *results) missing() string {
+	var list []string
+	for _, store := range []string{sqlite, postgres} {
+		for _, users := range []int{10_000, 100_000, bigSize} {
+			if !slices.ContainsFunc(r.Rows, func(o row) bool { return o.Name == nameNothing && o.Store == store && o.Users == users }) {
+				list = append(list, fmt.Sprintf("%s with %d users", store, users))
+			}
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return " Not measured yet: " + strings.Join(list, ", ") + "."
+}
+
 //go:embed page.md
 var page string
 
@@ -204,7 +220,7 @@ func (r *results) keep(stored *results) error {
 		}
 		b.WriteString("| " + strings.Join(append(row.cells(), cpu, row.Date), " | ") + " |\n")
 	}
-	out := strings.NewReplacer("{{machine}}", r.Machine, "{{table}}\n", b.String()).Replace(page)
+	out := strings.NewReplacer("{{machine}}", r.Machine, "{{missing}}", shown.missing(), "{{table}}\n", b.String()).Replace(page)
 	if err := os.WriteFile(pageFile, []byte(out), 0o644); err != nil {
 		return fmt.Errorf("write the results page: %w", err)
 	}

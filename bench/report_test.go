@@ -66,3 +66,19 @@ func TestTheDiffFindsWhatItsFloorFinds(t *testing.T) {
 		t.Errorf("got %v, %v", rows, err)
 	}
 }
+
+func TestMissing(t *testing.T) {
+	r := &results{}
+	for _, store := range []string{sqlite, postgres} {
+		for _, users := range []int{10_000, 100_000, bigSize} {
+			r.Rows = append(r.Rows, row{Name: nameNothing, Store: store, Users: users})
+		}
+	}
+	if got := r.missing(); got != "" {
+		t.Errorf("nothing is missing, got %q", got)
+	}
+	r.Rows = r.Rows[:4] // the last two are gone
+	if got, want := r.missing(), " Not measured yet: postgres with 100000 users, postgres with 1000000 users."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -12,6 +12,8 @@ const (
 	maxPeak    = 96 << 20 // bytes, however many users
 	maxFirst   = 2.0      // times the floor
 	maxNothing = 1.3
+
+	nameNothing = "no-op full sync"
 )
 
 // measured is a run of a daemon.
@@ -85,7 +87,7 @@ func (b *bench) syncRows(ctx context.Context, s *sim, store string, n, rounds in
 	}
 	list := []row{
 		seconds("first full sync", store, n, first.cost, read.plus(written), maxFirst),
-		seconds("no-op full sync", store, n, nothing.cost, floor, maxNothing),
+		seconds(nameNothing, store, n, nothing.cost, floor, maxNothing),
 		{Name: "Salesforce calls, first", Store: store, Users: n, Value: float64(first.run.SalesforceCalls), Target: calls},
 		{Name: "Salesforce calls, no-op", Store: store, Users: n, Value: float64(r.SalesforceCalls), Target: calls},
 		{Name: "Salesforce calls, no-op again", Store: store, Users: n, Value: float64(again), Target: float64(pages + 3)},
