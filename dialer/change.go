@@ -49,6 +49,9 @@ type Change struct {
 	NoSeat  OnNoSeat
 	Actor   Actor
 	RunID   string
+
+	NoInvite bool      // a user who gets access is not invited
+	Source   time.Time // when the system that it comes from changed, if that is known
 }
 
 // Outcome is how a change ended.

@@ -29,6 +29,10 @@ type Options struct {
 	DefaultTimezone        string
 	DefaultLanguage        string
 
+	// Owners says who decides on attributes, where it is not whom the table of
+	// attributes names.
+	Owners map[dialer.Field]dialer.Owner
+
 	// SecretKey encrypts the secrets that must be read again. It is the content
 	// of a key file; without one, the database keeps a key.
 	SecretKey []byte
