@@ -30,7 +30,7 @@ func (v *visit) activity() error {
 		p.Since = ""
 	}
 	before := number64(q.Get("before"))
-	page, err := v.api.Activity(v.r.Context(), control.ActivityFilter{User: p.User, Since: p.Since, Before: before, Limit: 100})
+	page, err := v.api.Activity(v.r.Context(), control.ActivityFilter{User: p.User, Since: p.Since, Before: before, Limit: 50})
 	if problem := refused(err); problem != nil {
 		p.Error = sentence(problem.Message)
 		err = nil
@@ -39,6 +39,7 @@ func (v *visit) activity() error {
 		return err
 	}
 	p.Entries = entries(page.Activity, true)
+	v.names(v.r.Context(), p.Entries)
 	at := func(before int64) string {
 		q := url.Values{}
 		for k, s := range map[string]string{"user": p.User, "since": p.Since} {
@@ -87,13 +88,14 @@ func (v *visit) leavers() error {
 		}
 		for _, a := range page.Activity {
 			if a.Verb == "deactivate" && len(p.Entries) < 200 {
-				p.Entries = append(p.Entries, entry{a, changes(a.Before, a.After), true})
+				p.Entries = append(p.Entries, entry{a, changes(a.Before, a.After), true, ""})
 			}
 		}
 		if before = page.Next; before == 0 || len(p.Entries) >= 200 {
 			break
 		}
 	}
+	v.names(ctx, p.Entries)
 	st, err := v.api.Status(ctx)
 	if err != nil {
 		return err

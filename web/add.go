@@ -1,46 +1,186 @@
 package web
 
 import (
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/rosterd/rosterd/control"
 )
 
-// addPage is what the page for adding users shows.
+// addPage is what the page for picking people shows.
 type addPage struct {
-	Refs     string
-	Reason   string
+	Filter   control.PeopleFilter
+	Shown    string // who is shown: fit, new or all
+	People   []control.Person
 	Licenses []control.License
-	Results  []control.AddResult
+	Picked   map[string]bool
+	Count    int
+	Here     string
+	First    string
+	Next     string
+	Age      any // when the oldest of these was read
 }
 
-func (v *visit) add() error { return v.showAdd(addPage{}) }
+// Any reports whether the filter leaves anybody out.
+func (p addPage) Any() bool {
+	f := p.Filter
+	return f.Search != "" || f.Profile != "" || f.Role != "" || f.Department != "" || f.Country != ""
+}
 
-func (v *visit) showAdd(p addPage) error {
-	page, err := v.api.Licenses(v.r.Context())
+// peopleSet is where ticked Salesforce users are kept in a session, apart from
+// ticked dialer users.
+func (v *visit) peopleSet() string { return v.org + "\x00people" }
+
+func (v *visit) add() error {
+	q := v.r.URL.Query()
+	f := control.PeopleFilter{
+		Search: strings.TrimSpace(q.Get("q")), Profile: strings.TrimSpace(q.Get("profile")), Role: strings.TrimSpace(q.Get("role")),
+		Department: strings.TrimSpace(q.Get("department")), Country: strings.TrimSpace(q.Get("country")), Order: "name", Limit: pageSize,
+	}
+	p := addPage{Filter: f, Shown: q.Get("show"), Picked: map[string]bool{}}
+	switch p.Shown {
+	case "new":
+		f.NotAdded = true
+	case "all":
+	default:
+		p.Shown, f.Eligible, f.NotAdded = "fit", true, true
+	}
+	if f.Search != "" && !q.Has("show") { // whoever looks for a name wants to know why it cannot be added
+		p.Shown, f.Eligible, f.NotAdded = "all", false, false
+	}
+	page, err := v.api.People(v.r.Context(), f, q.Get("cursor"))
 	if err != nil {
 		return err
 	}
-	p.Licenses = page.Licenses
+	licenses, err := v.api.Licenses(v.r.Context())
+	if err != nil {
+		return err
+	}
+	p.Licenses, p.People = licenses.Licenses, page.People
+	for _, one := range page.People {
+		if at := instant(p.Age); at.IsZero() || one.ReadAt.Before(at) {
+			p.Age = one.ReadAt
+		}
+	}
+	at := func(cursor string) string {
+		q := url.Values{"show": {p.Shown}}
+		for k, s := range map[string]string{
+			"q": f.Search, "profile": f.Profile, "role": f.Role, "department": f.Department, "country": f.Country, "cursor": cursor,
+		} {
+			if s != "" {
+				q.Set(k, s)
+			}
+		}
+		return v.At("/add") + "?" + q.Encode()
+	}
+	p.Here = at(q.Get("cursor"))
+	if q.Get("cursor") != "" {
+		p.First = at("")
+	}
+	if page.Next != "" {
+		p.Next = at(page.Next)
+	}
+	for _, id := range v.session.chosen(v.peopleSet()) {
+		p.Picked[id] = true
+		p.Count++
+	}
 	return v.page("add", "Add users from Salesforce", p)
 }
 
-// addUsers adds the people that the form names.
-func (v *visit) addUsers() error {
-	p := addPage{Refs: v.form("refs"), Reason: v.form("reason")}
-	refs := strings.FieldsFunc(p.Refs, func(r rune) bool { return strings.ContainsRune(" \t\r\n,;", r) })
-	if len(refs) == 0 {
-		v.session.say(note{"bad", "Name at least one person.", ""})
-		return v.showAdd(p)
+// pickPeople keeps what was ticked on one page of the list, and goes on.
+func (v *visit) pickPeople() error {
+	if err := v.r.ParseForm(); err != nil {
+		return err
 	}
-	added, err := v.api.Add(v.r.Context(), refs, p.Reason)
-	if problem := refused(err); problem != nil {
-		v.session.say(note{"bad", sentence(problem.Message), sentence(problem.Hint)})
-		return v.showAdd(p)
+	to := within(v.form("go"))
+	if v.form("clear") != "" {
+		v.session.unpick(v.peopleSet())
+		return v.see(to)
 	}
+	v.session.pick(v.peopleSet(), v.r.PostForm["shown"], v.r.PostForm["pick"])
+	return v.see(to)
+}
+
+// reviewPage shows who is about to be added, and afterwards what became of it.
+type reviewPage struct {
+	People   []control.Person
+	Licenses []control.License
+	Left     int64 // seats of the default type that would be left
+	Default  string
+	Results  []control.AddResult
+	Names    map[string]string
+	Added    int
+}
+
+// reviewMost is how many people can be added in one go.
+const reviewMost = 500
+
+func (v *visit) review() error {
+	p, err := v.reviewOf(v.session.chosen(v.peopleSet()))
 	if err != nil {
 		return err
 	}
+	if len(p.People) == 0 {
+		return v.see(v.At("/add"), note{"warn", "Tick somebody first.", ""})
+	}
+	return v.page("review", "Review and add", p)
+}
+
+func (v *visit) reviewOf(ids []string) (reviewPage, error) {
+	p := reviewPage{Names: map[string]string{}}
+	licenses, err := v.api.Licenses(v.r.Context())
+	if err != nil {
+		return p, err
+	}
+	p.Licenses = licenses.Licenses
+	for _, id := range ids[:min(len(ids), reviewMost)] {
+		page, err := v.api.People(v.r.Context(), control.PeopleFilter{Search: id, Limit: 1}, "")
+		if err != nil {
+			return p, err
+		}
+		for _, one := range page.People {
+			if one.SalesforceID == id {
+				p.People = append(p.People, one)
+				p.Names[id] = one.Name
+			}
+		}
+	}
+	slices.SortFunc(p.People, func(a, b control.Person) int { return strings.Compare(a.Name, b.Name) })
+	for _, l := range p.Licenses {
+		if l.Default {
+			p.Default, p.Left = l.Type, l.Left-int64(len(p.People))
+			break
+		}
+	}
+	return p, nil
+}
+
+// addUsers adds those who were ticked.
+func (v *visit) addUsers() error {
+	ids := v.session.chosen(v.peopleSet())
+	if len(ids) == 0 {
+		return v.see(v.At("/add"), note{"warn", "Tick somebody first.", ""})
+	}
+	ids = ids[:min(len(ids), reviewMost)]
+	p, err := v.reviewOf(ids)
+	if err != nil {
+		return err
+	}
+	added, err := v.api.Add(v.r.Context(), ids, v.form("reason"))
+	if err != nil {
+		return v.back(v.At("/add/review"), err)
+	}
 	p.Results = added.Results
-	return v.showAdd(p)
+	var done []string
+	for _, r := range added.Results {
+		if r.Outcome != "refused" {
+			done = append(done, r.SalesforceID)
+		}
+		if r.Outcome == "added" || r.Outcome == "linked" {
+			p.Added++
+		}
+	}
+	v.session.pick(v.peopleSet(), done, nil)
+	return v.page("review", "Added", p)
 }

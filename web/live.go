@@ -141,7 +141,9 @@ func (v *visit) activityLive() error {
 			continue
 		}
 		last = fresh[0].Seq
-		html, err := v.fragment("activity", "rows", entries(fresh, true))
+		lines := entries(fresh, true)
+		v.names(ctx, lines)
+		html, err := v.fragment("activity", "rows", lines)
 		if err != nil || s.send("rows", html) != nil {
 			return nil
 		}

@@ -33,7 +33,10 @@ func (c *Console) routes(static fs.FS) http.Handler {
 	page("POST /o/{org}/users/{id}/do/{act}", (*visit).doUser)
 
 	page("GET /o/{org}/add", (*visit).add)
-	page("POST /o/{org}/add", (*visit).addUsers)
+	page("POST /o/{org}/add/select", (*visit).pickPeople)
+	page("GET /o/{org}/add/review", (*visit).review)
+	page("POST /o/{org}/add/review", (*visit).addUsers)
+	page("GET /o/{org}/why", (*visit).why)
 
 	page("GET /o/{org}/sync", (*visit).sync)
 	page("POST /o/{org}/sync", (*visit).startSync)

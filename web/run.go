@@ -84,11 +84,12 @@ func (v *visit) run() error {
 	}
 	p := pageOf(r)
 	if !r.DryRun && r.Outcome != sync.Running {
-		page, err := v.api.RunChanges(v.r.Context(), id, control.ActivityFilter{Before: number64(v.query("before")), Limit: 100})
+		page, err := v.api.RunChanges(v.r.Context(), id, control.ActivityFilter{Before: number64(v.query("before")), Limit: 50})
 		if err != nil {
 			return err
 		}
 		p.Changes = entries(page.Activity, true)
+		v.names(v.r.Context(), p.Changes)
 		if page.Next != 0 {
 			p.Next = v.At("/runs/%d", id) + "?" + url.Values{"before": {strconv.FormatInt(page.Next, 10)}}.Encode()
 		}

@@ -185,18 +185,23 @@ func (v *visit) timeline(e *control.Explanation) []step {
 type entry struct {
 	control.Activity
 	Changes []change
-	User    bool // the line names its user
+	User    bool   // the line names its user
+	Name    string // of the user
 }
+
+// Long reports whether the changes are better folded away.
+func (e entry) Long() bool { return len(e.Changes) > 4 }
 
 // change is an attribute before and after.
 type change struct {
 	Field, Before, After string
 }
 
+// entries makes lines of activities. User says that they name their users.
 func entries(list []control.Activity, user bool) []entry {
 	out := make([]entry, len(list))
 	for i, a := range list {
-		out[i] = entry{a, changes(a.Before, a.After), user}
+		out[i] = entry{a, changes(a.Before, a.After), user, ""}
 	}
 	return out
 }

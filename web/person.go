@@ -1,0 +1,86 @@
+package web
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"github.com/rosterd/rosterd/control"
+)
+
+// whyPage explains somebody who need not be in the dialer.
+type whyPage struct {
+	Who     string
+	Error   string
+	Explain *control.Explanation
+	Steps   []step
+	Name    string
+}
+
+// why explains a person by id, user name or e-mail address.
+func (v *visit) why() error {
+	p := whyPage{Who: strings.TrimSpace(v.query("who"))}
+	if p.Who != "" {
+		e, err := v.api.Explain(v.r.Context(), p.Who)
+		if problem := refused(err); problem != nil {
+			p.Error = sentence(problem.Message)
+			return v.page("why", "Why?", p)
+		}
+		if err != nil {
+			return err
+		}
+		if e.User != nil {
+			return v.see(v.At("/users/%s", e.User.ID) + "?tab=why")
+		}
+		p.Explain, p.Steps, p.Name = &e, v.timeline(&e), p.Who
+		if e.Source != nil {
+			if name, ok := e.Source.Fields["Name"].(string); ok && name != "" {
+				p.Name = name
+			}
+		}
+	}
+	return v.page("why", "Why?", p)
+}
+
+// nameWorkers is how many users are looked up at a time.
+const nameWorkers = 8
+
+// names finds what the users of log entries are called. One that cannot be
+// found goes by its id.
+func (v *visit) names(ctx context.Context, list []entry) {
+	ids := map[string]string{}
+	for _, e := range list {
+		ids[e.UserID] = ""
+	}
+	todo := make(chan string)
+	var mu sync.Mutex // guards ids
+	var all sync.WaitGroup
+	for range nameWorkers {
+		all.Go(func() {
+			for id := range todo {
+				if u, err := v.api.User(ctx, id); err == nil {
+					mu.Lock()
+					ids[id] = fullName(u)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wanted := make([]string, 0, len(ids))
+	for id := range ids {
+		if id != "" {
+			wanted = append(wanted, id)
+		}
+	}
+	for _, id := range wanted {
+		todo <- id
+	}
+	close(todo)
+	all.Wait()
+	for i := range list {
+		list[i].Name = ids[list[i].UserID]
+		if list[i].Name == "" {
+			list[i].Name = list[i].UserID
+		}
+	}
+}
