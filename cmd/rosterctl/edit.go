@@ -68,14 +68,14 @@ func parseEdit(terms []string) (control.Edit, error) {
 			name = name[:len(name)-1]
 			to[name] = append(to[name], value)
 		default:
-			assign(e.Attributes, name, value)
+			setValue(e.Attributes, name, value)
 		}
 	}
 	return e, nil
 }
 
-// assign sets a value given as text. One that is given again makes a list.
-func assign(values map[string]any, name, value string) {
+// setValue sets a value given as text. One that is given again makes a list.
+func setValue(values map[string]any, name, value string) {
 	switch was := values[name].(type) {
 	case string:
 		values[name] = []string{was, value}
