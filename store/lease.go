@@ -78,6 +78,9 @@ func (db *DB) leasePostgres(ctx context.Context, name string) (*Lease, bool, err
 		defer func() {
 			ctx, done := context.WithTimeout(context.WithoutCancel(stop), leaseCheck)
 			defer done()
+			// Closing alone would leave the lock until the server notices, and
+			// whoever starts next standing by until then.
+			_, _ = c.Exec(ctx, "SELECT pg_advisory_unlock_all()")
 			_ = c.Close(ctx)
 		}()
 		tick := time.NewTicker(leaseCheck)
