@@ -129,6 +129,11 @@ func testExtension(t *testing.T, s *suite) {
 	}
 	s.apply("refused applied", edit(ids[1], with(2, "1001"), dialer.FieldExtension), change(dialer.VerbDelete, ids[0], person))
 	s.apply("refused", edit(ids[1], with(2, "1001"), dialer.FieldExtension)) // it rests
+	back := s.add(with(1, "1001"))[0]                                        // whose it was comes back to it
+	if got := s.user(back).Extension; got != "1001" {
+		t.Errorf("someone who comes back has %q", got)
+	}
+	s.apply("applied", change(dialer.VerbDelete, back, person))
 	s.settings(map[dialer.Field]any{dialer.OrgQuarantineDays: 0})
 	s.apply("applied", edit(ids[1], with(2, "1001"), dialer.FieldExtension))
 	s.apply("refused", edit(ids[2], with(3, "abc"), dialer.FieldExtension))

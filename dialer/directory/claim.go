@@ -37,6 +37,7 @@ func (s slot) field() dialer.Field {
 type holder struct {
 	id     string
 	yields bool
+	rests  string // of one who was deleted: the Salesforce id, under which they may come back to it
 	c      *cand // who took it in the group that is being decided
 }
 
@@ -104,6 +105,7 @@ func (b *batch) claim(c *cand) {
 		s := slot(i)
 		h, taken := b.held[s][k]
 		gives := s == slotEmail && yields(&c.next)
+		taken = taken && (h.rests == "" || h.rests != c.next.SalesforceID)
 		switch {
 		case k == "" || taken && h.id == c.next.ID && h.yields == gives:
 			continue
@@ -266,7 +268,8 @@ func (b *batch) loadHolders(ctx context.Context, want [slots]store.Strings) erro
 }
 
 func (b *batch) loadSlot(ctx context.Context, s slot, column, condition string, want store.Strings) error {
-	rows, err := b.tx.Query(ctx, "SELECT "+column+", id, status <> 'active' OR deactivate_at <> 0, status_reason, version"+
+	rows, err := b.tx.Query(ctx, "SELECT "+column+`, id, status <> 'active' OR deactivate_at <> 0, status_reason, version,
+		CASE WHEN status = 'deleted' THEN salesforce_id ELSE '' END`+
 		" FROM dialer_users WHERE org_id = $1 AND "+condition, b.d.org, want)
 	if err != nil {
 		return err
@@ -276,7 +279,7 @@ func (b *batch) loadSlot(ctx context.Context, s slot, column, condition string, 
 		var k string
 		var h holder
 		var u dialer.User
-		if err := rows.Scan(&k, &h.id, &h.yields, (*string)(&u.StatusReason), &u.Version); err != nil {
+		if err := rows.Scan(&k, &h.id, &h.yields, (*string)(&u.StatusReason), &u.Version, &h.rests); err != nil {
 			return err
 		}
 		if _, known := b.held[s][k]; known { // one who is there comes before one who was deleted
