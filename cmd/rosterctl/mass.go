@@ -71,7 +71,7 @@ func (t *tool) massWriteCommand(use, short, verb string) *cobra.Command {
 	var a massAsk
 	c := command(use+" {--ids LIST | --filter TERMS | --all}", short, 1, -1, func(ctx context.Context, args []string) error {
 		r := control.MassActionRequest{Action: control.MassVerb(verb)}
-		if err := assign(&r, args); err != nil {
+		if err := massValue(&r, args); err != nil {
 			return err
 		}
 		return t.mass(ctx, r, a)
@@ -80,8 +80,8 @@ func (t *tool) massWriteCommand(use, short, verb string) *cobra.Command {
 	return c
 }
 
-// assign reads FIELD=VALUE. Of groups there may be several, of one kind.
-func assign(r *control.MassActionRequest, args []string) error {
+// massValue reads FIELD=VALUE. Of groups there may be several, of one kind.
+func massValue(r *control.MassActionRequest, args []string) error {
 	var values []string
 	for _, arg := range args {
 		field, value, ok := strings.Cut(arg, "=")
