@@ -39,6 +39,7 @@ func (s *Server) routes() {
 	s.routeUserActions()
 	s.routeLicenses()
 	s.routeAttention()
+	s.routePeople()
 	s.routeActivity()
 	s.routeMass()
 	s.routeOpen()
