@@ -12,6 +12,15 @@ type GroupInfo struct {
 	Members  int64         `json:"members"`
 }
 
+// Shown are the name and the settings, as the audit trail has them.
+func (g *GroupInfo) Shown() map[Field]any {
+	all := map[Field]any{"name": g.Name}
+	for f, v := range g.Settings {
+		all[f] = v
+	}
+	return all
+}
+
 // GroupChange is what shall become of a group. What is nil stays.
 type GroupChange struct {
 	Name     *string       `json:"name,omitempty"`

@@ -213,7 +213,16 @@ func testRedirects(t *testing.T, s *suite) {
 	s.invalid(dialer.FieldUnavailableTarget, to("nobody"))
 	s.invalid(dialer.FieldUnavailableTarget, to(ids[0]))
 	s.apply("applied", to(ids[1]))
+	dangling := func(want int) {
+		t.Helper()
+		list, err := s.d.DanglingRedirects(t.Context())
+		if err != nil || len(list) != want || want > 0 && list[0] != (dialer.Redirect{UserID: ids[0], Target: ids[1]}) {
+			t.Errorf("dangling: %v, want %d (%v)", list, want, err)
+		}
+	}
+	dangling(0)
 	s.apply("applied", deactivate(ids[1], person))
+	dangling(1)
 	s.apply("applied", s.set(ids[0], dialer.FieldTitle, "Rep")) // what was so before is not held against it
 	s.apply("applied", s.set(ids[0], dialer.FieldUnavailable, "queue", dialer.FieldUnavailableTarget, "Support"))
 	s.invalid(dialer.FieldUnavailableTarget, to(ids[1]))

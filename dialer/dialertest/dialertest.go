@@ -25,6 +25,14 @@ type Directory interface {
 	Activity(ctx context.Context, q dialer.ActivityQuery) ([]dialer.Activity, error)
 	OrgSettings(ctx context.Context) (dialer.OrgSettings, error)
 	SetOrgSettings(ctx context.Context, values map[dialer.Field]any, by dialer.Actor) (dialer.OrgSettings, error)
+	Groups(ctx context.Context, kind dialer.Kind) ([]dialer.GroupInfo, error)
+	AddGroup(ctx context.Context, kind dialer.Kind, name string, settings map[dialer.Field]any, by dialer.Actor) (dialer.GroupInfo, error)
+	EditGroup(ctx context.Context, id int64, ch dialer.GroupChange, by dialer.Actor) (dialer.GroupInfo, error)
+	DeleteGroup(ctx context.Context, id int64, moveTo string, by dialer.Actor) (int64, error)
+	MayReceive(ctx context.Context, userID, number string) (bool, string, error)
+	Deriver(ctx context.Context) (func(u *dialer.User) dialer.Derived, error)
+	Template(ctx context.Context, name string) (dialer.Values, error)
+	DanglingRedirects(ctx context.Context) ([]dialer.Redirect, error)
 	FreeExtensions(ctx context.Context, n int) ([]string, error)
 	Numbers(ctx context.Context, available bool, after string, limit int) ([]dialer.Number, error)
 	AddNumber(ctx context.Context, n dialer.Number, by dialer.Actor) error
@@ -85,6 +93,12 @@ func Run(t *testing.T, open func(t testing.TB) Directory) {
 		{"ExtensionsConcurrent", testAllocateConcurrent},
 		{"VirtualExtension", testVirtualExtension},
 		{"PersonalNumbers", testPersonalNumbers},
+		{"GroupCatalog", testCatalog},
+		{"GroupMembers", testGroupMembers},
+		{"GroupSettings", testGroupSettings},
+		{"AreaCodes", testAreaCodes},
+		{"Templates", testTemplates},
+		{"Derived", testDerived},
 		{"AgainstModel", testModel},
 		{"Batches", testBatches},
 	} {

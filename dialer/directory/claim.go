@@ -38,7 +38,7 @@ type holder struct {
 	id     string
 	yields bool
 	rests  string // of one who was deleted: the Salesforce id, under which they may come back to it
-	c      *cand // who took it in the group that is being decided
+	c      *cand  // who took it in the group that is being decided
 }
 
 // claims are what a change gave up and took, to be undone if it is refused.

@@ -57,8 +57,7 @@ func (d *Directory) SetOrgSettings(ctx context.Context, values map[dialer.Field]
 		if err := s.Set(values); err != nil || maps.Equal(was.Values, s.Values) {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO org_settings (org_id, key, value) VALUES ($1, $2, $3)
-			ON CONFLICT (org_id, key) DO UPDATE SET value = excluded.value`, d.org, settingsKey, s.JSON()); err != nil {
+		if err := d.writeOrgSettings(ctx, tx, &s); err != nil {
 			return err
 		}
 		before, after := changed(was.All(), s.All())
@@ -68,6 +67,12 @@ func (d *Directory) SetOrgSettings(ctx context.Context, values map[dialer.Field]
 		return s, fmt.Errorf("set settings of the org: %w", err)
 	}
 	return s, nil
+}
+
+func (d *Directory) writeOrgSettings(ctx context.Context, tx *store.Tx, s *dialer.OrgSettings) error {
+	_, err := tx.Exec(ctx, `INSERT INTO org_settings (org_id, key, value) VALUES ($1, $2, $3)
+		ON CONFLICT (org_id, key) DO UPDATE SET value = excluded.value`, d.org, settingsKey, s.JSON())
+	return err
 }
 
 // changed returns two JSON objects of what differs.
