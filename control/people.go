@@ -48,13 +48,18 @@ func (s *Server) routePeople() {
 		if !ok {
 			return nil, newProblem(http.StatusNotFound, CodeNotFound, "this org lists no Salesforce users", "")
 		}
+		after, err := openCursor(in.Order, in.Cursor)
+		if err != nil {
+			return nil, err
+		}
 		page, err := l.People(ctx, sync.PeopleQuery{
 			Search: in.Search, Profile: in.Profile, Role: in.Role, Department: in.Department, Country: in.Country,
-			NotAdded: in.NotAdded, Eligible: in.Eligible, Order: in.Order, Cursor: in.Cursor, Limit: in.Limit,
+			NotAdded: in.NotAdded, Eligible: in.Eligible, Order: in.Order, Cursor: after, Limit: in.Limit,
 		})
 		if errors.Is(err, sync.ErrPeopleCursor) {
 			err = invalid(err.Error(), "take the list from its first page")
 		}
+		page.Next = sealCursor(in.Order, page.Next)
 		return &answer[sync.PeoplePage]{page}, err
 	})
 }

@@ -43,6 +43,18 @@ func (v *visit) askUser() error {
 	case "refresh":
 		q.Title, q.Button = "Refresh "+fullName(u)+" from Salesforce", "Refresh"
 		q.Text = []string{"Reads this one user from Salesforce and brings the dialer in step. It costs one or two API calls."}
+	case "delete":
+		q.Title, q.Button, q.Danger = "Delete "+fullName(u), "Delete", true
+		q.Text = []string{
+			"Access ends now, and every open session with it. Seats are freed; those purchased stay.",
+			"The leads of the user are unassigned. This cannot be undone: to take access away for a while, deactivate instead.",
+		}
+	case "reseed":
+		q.Title, q.Button = "Write again what Salesforce gave to "+fullName(u), "Write again"
+		q.Text = []string{
+			"Attributes that were set from Salesforce once, at creation, get what the rules give today. What an administrator made of them is lost.",
+			"From the copy that rosterd keeps: it costs no API call.",
+		}
 	default:
 		return missing("There is no such action.")
 	}
@@ -73,6 +85,17 @@ func (v *visit) doUser() error {
 			n.Kind, n.Hint = "warn", sentence(done.Warning)
 		}
 		return v.see(at, n)
+	case "delete":
+		done, err := v.api.DeleteUser(ctx, id, action.Reason, version)
+		if err != nil {
+			return v.back(at, err)
+		}
+		return v.see(v.At("/users"), note{"ok", fullName(done.User) + " is deleted.", ""})
+	case "reseed":
+		if _, err := v.api.ReseedUser(ctx, id, nil, action.Reason); err != nil {
+			return v.back(at, err)
+		}
+		return v.see(at, note{"ok", "The attributes are as Salesforce has them.", ""})
 	case "refresh":
 		started, err := v.api.Refresh(ctx, id, action.Reason)
 		if err != nil {

@@ -29,6 +29,8 @@ func (c *Console) routes(static fs.FS) http.Handler {
 	page("POST /o/{org}/users/select", (*visit).selectUsers)
 	page("GET /o/{org}/users/export", (*visit).exportUsers)
 	page("GET /o/{org}/users/{id}", (*visit).user)
+	page("GET /o/{org}/users/{id}/edit/{tab}", (*visit).edit)
+	page("POST /o/{org}/users/{id}/edit/{tab}", (*visit).save)
 	page("GET /o/{org}/users/{id}/do/{act}", (*visit).askUser)
 	page("POST /o/{org}/users/{id}/do/{act}", (*visit).doUser)
 

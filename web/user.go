@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rosterd/rosterd/control"
+	"github.com/rosterd/rosterd/dialer"
 	"github.com/rosterd/rosterd/sync"
 )
 
@@ -15,7 +16,8 @@ type userPage struct {
 	User     control.User
 	Tab      string
 	Tabs     []tab
-	Fields   []field
+	Sections []sectionForm
+	Editable bool // the tab has attributes that the visitor may change
 	Explain  *control.Explanation
 	Steps    []step
 	Activity []entry
@@ -37,14 +39,6 @@ type tab struct {
 	Here              bool
 }
 
-// field is an attribute of a user.
-type field struct {
-	Label  string
-	Value  string
-	Locked bool // Salesforce's: shown with a lock
-	Code   bool // an identifier
-}
-
 // user shows one user.
 func (v *visit) user() error {
 	ctx, id := v.r.Context(), v.r.PathValue("id")
@@ -53,9 +47,11 @@ func (v *visit) user() error {
 		return err
 	}
 	p := userPage{User: u, Tab: v.query("tab")}
-	names := [][2]string{
-		{"contact", "Contact"}, {"dialing", "Dialing"}, {"access", "Access"}, {"salesforce", "Salesforce"}, {"activity", "Activity"}, {"why", "Why?"},
+	var names [][2]string
+	for _, t := range tabSections() {
+		names = append(names, [2]string{t.Tab, t.Label})
 	}
+	names = append(names, [2]string{"activity", "Activity"}, [2]string{"why", "Why?"})
 	if !slices.ContainsFunc(names, func(n [2]string) bool { return n[0] == p.Tab }) {
 		p.Tab = names[0][0]
 	}
@@ -79,45 +75,20 @@ func (v *visit) user() error {
 			p.Next = fmt.Sprintf("%s?tab=activity&before=%d", v.At("/users/%s", u.ID), page.Next)
 		}
 	}
-	p.Fields = fieldsOf(u, p.Tab)
-	return v.page("user", fullName(u), p)
-}
-
-// fieldsOf lists the attributes that a tab shows.
-func fieldsOf(u control.User, tab string) []field {
-	linked := u.SalesforceID != ""
-	switch tab {
-	case "contact":
-		return []field{
-			{"First name", u.FirstName, linked, false}, {"Last name", u.LastName, linked, false}, {"E-mail", u.Email, linked, false},
-			{"User name", u.Username, false, false}, {"Title", u.Title, linked, false}, {"Phone", u.Phone, false, false}, {"Mobile", u.Mobile, false, false},
-			{"Department", u.Department, false, false}, {"Location", u.Location, false, false}, {"Employee number", u.EmployeeNumber, false, false},
-			{"Manager", u.ManagerID, linked, true}, {"Time zone", u.Timezone, false, false}, {"Language", u.Language, false, false},
+	if tabLabel(p.Tab) != "" {
+		table, err := v.api.Attributes(ctx)
+		if err != nil {
+			return err
 		}
-	case "dialing":
-		return []field{
-			{"Extension", u.Extension, false, true}, {"Country", u.Country, false, false}, {"Caller ID name", u.CallerIDName, false, false},
-			{"Caller ID number", u.CallerIDNumber, false, true}, {"Sales role", u.SalesRole, false, false}, {"Target market", u.TargetMarket, false, false},
-		}
-	case "access":
-		fields := []field{
-			{"System role", u.SystemRole, false, false}, {"Permission group", u.PermissionGroup, false, false},
-			{"Roles", strings.Join(u.Roles, ", "), false, false}, {"Seats", strings.Join(u.LicenseTypes, ", "), false, false},
-		}
-		for _, kind := range groupKinds() {
-			var names []string
-			for _, g := range u.Groups {
-				if string(g.Kind) == kind {
-					names = append(names, g.Name)
-				}
-			}
-			if len(names) > 0 && kind != "role" && kind != "permission_group" {
-				fields = append(fields, field{sentenceCase(kind), strings.Join(names, ", "), false, false})
+		p.Sections = sectionsOf(table, &u, p.Tab, v.May(control.Admin))
+		for _, s := range p.Sections {
+			for _, in := range s.Inputs {
+				p.Editable = p.Editable || in.Locked == ""
 			}
 		}
-		return fields
+		p.Editable = p.Editable && v.May(control.Manager) && u.Status != dialer.StatusDeleted
 	}
-	return nil
+	return v.page("user", fullName(u), p)
 }
 
 // sentenceCase makes words of a name.
@@ -261,4 +232,13 @@ func number64(s string) int64 {
 	var n int64
 	_, _ = fmt.Sscan(s, &n)
 	return n
+}
+
+// decoded reads JSON, nil when it is none.
+func decoded(text string) any {
+	var v any
+	if json.Unmarshal([]byte(text), &v) != nil {
+		return nil
+	}
+	return v
 }
