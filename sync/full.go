@@ -151,6 +151,7 @@ func (e *Engine) resumed(run *running, r *reader) crm.Cursor {
 		return crm.Cursor{}
 	}
 	r.seen = c.Seen
+	run.repeat() // what was read before the interruption may have changed since
 	run.update(func(run *Run) { run.Progress.Done = c.Cursor.Seen })
 	return c.Cursor
 }

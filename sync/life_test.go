@@ -72,6 +72,20 @@ func TestRequestsAreJoined(t *testing.T) {
 	})
 }
 
+// A snapshot that goes on where another was cut off tells no old news.
+func TestResumedSnapshotReadsWhatChangedMeanwhile(t *testing.T) {
+	onBoth(t, wish{users: 60, pageSize: 10, cfg: noGuard}, func(t *testing.T, x *world) {
+		remove := x.org.Faults().Add(simorg.Rule{Endpoint: simorg.Query, Contains: "Id >", From: 3, Effect: simorg.Effect{Kind: simorg.Drop}})
+		want(t, x.full(), rostersync.Failed, nil)
+		remove()
+		must(t, x.org.Update(x.ids()[0], func(u *simorg.User) { u.Title = "After its page" }))
+		want(t, x.full(), rostersync.Succeeded, nil)
+		if got := x.person(x.ids()[0]).Title; got != "After its page" {
+			t.Errorf("title is %q", got)
+		}
+	})
+}
+
 // Who joins a run knows of a change that it may have read past: it is read too.
 func TestJoinersChangeIsRead(t *testing.T) {
 	onBoth(t, wish{users: 300, pageSize: 100, cfg: noGuard}, func(t *testing.T, x *world) {

@@ -123,6 +123,13 @@ func (r *running) close() {
 	r.closed = true
 }
 
+// repeat makes the run read what changed once more before it ends.
+func (r *running) repeat() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.again = true
+}
+
 // more reports whether someone joined since the last time. If not, the run is
 // closed to joiners.
 func (r *running) more() bool {
