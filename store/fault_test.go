@@ -319,3 +319,47 @@ func TestCloseTwoHandlesKeepsTheFile(t *testing.T) {
 		t.Errorf("the last to close leaves a -wal file: %v", err)
 	}
 }
+
+// A transaction that outlives its program ends before a successor goes on.
+func TestSettleWaitsForWriters(t *testing.T) {
+	before, after := onPostgres(t)
+	ctx := t.Context()
+	if err := before.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	wrote, settled := make(chan struct{}), make(chan error, 1)
+	go func() {
+		<-wrote
+		settled <- after.Settle(ctx)
+	}()
+	err := before.Update(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Exec(ctx, "INSERT INTO orgs (name, created_at) VALUES ('late', 1)"); err != nil {
+			return err
+		}
+		close(wrote)
+		for { // until the successor waits for us
+			var n int
+			if err := tx.QueryRow(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&n); err != nil || n > 0 {
+				return err
+			}
+			select {
+			case err := <-settled:
+				return fmt.Errorf("settled before the commit: %w", err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-settled; err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := after.Read(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(ctx, "SELECT count(*) FROM orgs WHERE name = 'late'").Scan(&n)
+	}); err != nil || n != 1 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}

@@ -66,6 +66,11 @@ func (db *DB) attempt(ctx context.Context, write bool, fn func(tx *Tx) error) (a
 		return nil, classify(err)
 	}
 	open = true
+	if write && db.Postgres() {
+		if _, err := c.ExecContext(ctx, "SELECT pg_advisory_xact_lock_shared($1)", fence); err != nil {
+			return nil, classify(err)
+		}
+	}
 	tx := &Tx{c: c, pg: db.Postgres(), write: write}
 	if err := fn(tx); err != nil {
 		return nil, classify(err)
@@ -85,6 +90,22 @@ func (db *DB) attempt(ctx context.Context, write bool, fn func(tx *Tx) error) (a
 	open = false
 	db.grew(context.WithoutCancel(ctx), tx.loaded)
 	return tx.after, nil
+}
+
+// fence is the lock that every transaction that writes shares on Postgres.
+const fence = 0x726f737465726466
+
+// Settle waits until every transaction that was writing has ended. On Postgres
+// one can outlive the program that began it: the server still carries out what
+// it had received. On SQLite it dies with its program.
+func (db *DB) Settle(ctx context.Context) error {
+	if !db.Postgres() {
+		return nil
+	}
+	return db.Read(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", fence)
+		return err
+	})
 }
 
 func (db *DB) begin(write bool) string {

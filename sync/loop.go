@@ -49,7 +49,10 @@ func (e *Engine) lead(ctx context.Context) (*store.Lease, error) {
 		e.turn()
 		lease, ok, err := e.db.Lease(ctx, "org-"+strconv.FormatInt(e.org, 10))
 		if ok {
-			if err = e.load(ctx); err == nil {
+			if err = e.db.Settle(ctx); err == nil { // else a write of who led before could follow ours
+				err = e.load(ctx)
+			}
+			if err == nil {
 				err = e.recover(ctx)
 			}
 			if err == nil {
