@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,6 +35,19 @@ func (v *visit) stream() *stream {
 	v.w.Header().Set("Content-Type", "text/event-stream")
 	v.w.Header().Set("X-Accel-Buffering", "no")
 	return s
+}
+
+// context ends with the request, or when the console closes.
+func (s *stream) context() context.Context {
+	ctx, cancel := context.WithTimeout(s.v.r.Context(), streamMost)
+	go func() {
+		select {
+		case <-s.v.c.closing:
+		case <-ctx.Done():
+		}
+		cancel()
+	}()
+	return ctx
 }
 
 func (s *stream) write(text string) error {
@@ -86,12 +100,7 @@ func (v *visit) runLive() error {
 	}
 	s := v.stream()
 	defer s.beat.Stop()
-	for r, err := range v.api.Follow(v.r.Context(), id) {
-		select {
-		case <-v.c.closing:
-			return nil
-		default:
-		}
+	for r, err := range v.api.Follow(s.context(), id) {
 		if _, refused := errors.AsType[*control.Problem](err); refused {
 			return s.ended("gone", "")
 		}

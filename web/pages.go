@@ -123,6 +123,7 @@ func (s *shell) load() {
 	for _, p := range []place{
 		{Label: "Users", Href: v.At("/users"), Icon: "users", Key: "u"},
 		{Label: "Add users", Href: v.At("/add"), Icon: "add", Key: "a"},
+		{Label: "Mass update", Href: v.At("/mass"), Icon: "mass", Key: "m"},
 		{Label: "Sync", Href: v.At("/sync"), Icon: "sync", Key: "s"},
 		{Label: "Licenses", Href: v.At("/licenses"), Icon: "seat", Key: "l"},
 		{Label: "Activity", Href: v.At("/activity"), Icon: "activity", Key: "c"},

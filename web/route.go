@@ -40,6 +40,13 @@ func (c *Console) routes(static fs.FS) http.Handler {
 	page("POST /o/{org}/add/review", (*visit).addUsers)
 	page("GET /o/{org}/why", (*visit).why)
 
+	page("GET /o/{org}/mass", (*visit).mass)
+	page("POST /o/{org}/mass", (*visit).previewMass)
+	page("GET /o/{org}/mass/{id}", (*visit).massAction)
+	page("GET /o/{org}/mass/{id}/live", (*visit).massLive)
+	page("GET /o/{org}/mass/{id}/csv", (*visit).massCSV)
+	page("POST /o/{org}/mass/{id}/do/{act}", (*visit).doMass)
+
 	page("GET /o/{org}/sync", (*visit).sync)
 	page("POST /o/{org}/sync", (*visit).startSync)
 	page("GET /o/{org}/runs", (*visit).runs)

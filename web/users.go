@@ -23,6 +23,7 @@ type usersPage struct {
 	Picked   map[string]bool
 	Count    int // of all picked
 	Export   string
+	Mass     string // address of the mass update for everybody who matches
 	Sorts    map[string]sortLink
 }
 
@@ -89,6 +90,17 @@ func (f usersFilter) api() control.UserFilter {
 	return a
 }
 
+// terms writes the filter as the API does.
+func (f usersFilter) terms() string {
+	terms := []string{"status=" + f.Status}
+	for _, t := range [][2]string{{"search", f.Search}, {"license", f.License}, {f.Kind, f.Value}} {
+		if value := strings.ReplaceAll(t[1], `"`, ""); value != "" {
+			terms = append(terms, t[0]+`="`+value+`"`)
+		}
+	}
+	return strings.Join(terms, " ")
+}
+
 // address writes the filter into an address.
 func (f usersFilter) address(path string) string {
 	q := url.Values{}
@@ -132,6 +144,7 @@ func (v *visit) users() error {
 	}
 	first := f
 	first.Cursor = ""
+	d.Mass = v.At("/mass") + "?" + url.Values{"filter": {f.terms()}}.Encode()
 	d.Export = first.address(v.At("/users/export"))
 	if f.Cursor != "" {
 		d.First = first.address(at)

@@ -31,7 +31,7 @@ func words() map[string]string {
 		"create": "added", "link": "linked", "update": "changed", "schedule": "set to leave", "unschedule": "stays after all",
 		"deactivate": "deactivated", "activate": "activated", "settle": "settled",
 		"integrated": "in step", "not_integrated": "not in step", "replicate": "reading Salesforce", "reconcile": "comparing and applying",
-		"queued": "waiting to start", "held": "held",
+		"queued": "waiting to start", "previewed": "counted, not started", "changed": "changed", "unchanged": "already so", "canceled": "stopped", "done": "done", "held": "held",
 	}
 }
 
@@ -167,13 +167,13 @@ func plural(n any, one, many string) string {
 // tone is the color of a state: ok, warn, bad or quiet.
 func tone(v any) string {
 	switch fmt.Sprint(v) {
-	case "active", "succeeded", "ok", "integrated", "added", "linked", "normal", "true":
+	case "active", "succeeded", "done", "changed", "created", "ok", "integrated", "added", "linked", "normal", "true":
 		return "ok"
-	case "running", "queued", "replicate", "reconcile":
+	case "running", "queued", "previewed", "replicate", "reconcile":
 		return "info"
 	case "failed", "deleted", "blocked", "refused", "exhausted", "parked", "wrong_org":
 		return "bad"
-	case "inactive", "cancelled", "standby", "already", "not_integrated":
+	case "inactive", "cancelled", "standby", "already", "not_integrated", "unchanged", "pending", "canceled":
 		return "quiet"
 	}
 	return "warn"
@@ -185,9 +185,9 @@ func funcs(version string) template.FuncMap {
 		"span":   func(ms int64) string { return span(time.Duration(ms) * time.Millisecond) },
 		"static": func(name string) string { return "/static/" + name + "?v=" + version },
 		"join":   strings.Join,
-		"icon":   icon(icons()),
-		"list":   func(v ...string) []string { return v },
-		"neg":    func(n int64) int64 { return -n },
-		"add":    func(a, b int) int { return a + b },
+		"icon":   icon(icons()), "mass": massWords,
+		"list": func(v ...string) []string { return v },
+		"neg":  func(n int64) int64 { return -n },
+		"add":  func(a, b int) int { return a + b },
 	}
 }
