@@ -9,26 +9,26 @@ import (
 )
 
 func TestFirstFullSyncThenNothing(t *testing.T) {
-	onBoth(t, wish{users: 3000}, func(t *testing.T, x *world) {
+	onBoth(t, wish{users: 2050}, func(t *testing.T, x *world) {
 		runs, err := x.engine.Runs(t.Context(), 0, 10)
 		if err != nil || len(runs) != 1 {
 			t.Fatalf("got %d runs, %v", len(runs), err)
 		}
-		if r := runs[0]; r.Outcome != rostersync.Succeeded || r.Created != 3000 {
+		if r := runs[0]; r.Outcome != rostersync.Succeeded || r.Created != 2050 {
 			t.Fatalf("first run: %+v", r)
 		}
 		r := x.full()
 		if r.Outcome != rostersync.Succeeded || r.Mirrored+r.Created+r.Updated+r.Failed != 0 {
 			t.Errorf("second run wrote: %+v", r)
 		}
-		if most := (3001+1999)/2000 + 3; r.SalesforceCalls > most {
+		if most := (2051+1999)/2000 + 3; r.SalesforceCalls > most {
 			t.Errorf("second run made %d calls, want at most %d", r.SalesforceCalls, most)
 		}
 	})
 }
 
 func TestChangesFlow(t *testing.T) {
-	onBoth(t, wish{users: 200}, func(t *testing.T, x *world) {
+	onBoth(t, wish{users: 40}, func(t *testing.T, x *world) {
 		ids := x.ids()
 		must(t, x.org.Update(ids[0], func(u *simorg.User) { u.Title = "Chief of Tests" }))
 		must(t, x.org.Deactivate(ids[1]))
@@ -58,8 +58,8 @@ func TestChangesFlow(t *testing.T) {
 		must(t, x.org.Activate(ids[1]))
 		must(t, x.org.Unfreeze(ids[2]))
 		x.changes()
-		if n := x.active(); n != 201 {
-			t.Errorf("%d active, want 201", n)
+		if n := x.active(); n != 41 {
+			t.Errorf("%d active, want 41", n)
 		}
 	})
 }
