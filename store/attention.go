@@ -17,7 +17,7 @@ type AttentionRow struct {
 // Attention returns the open items, oldest first. With a subject only its own.
 func (j *Journal) Attention(ctx context.Context, subject string) ([]AttentionRow, error) {
 	var list []AttentionRow
-	err := j.db.Read(ctx, func(tx *Tx) error {
+	err := j.db.Ask(ctx, func(tx *Tx) error {
 		list = list[:0]
 		rows, err := tx.Query(ctx, `SELECT id, kind, subject, detail, since FROM attention
 			WHERE org_id = $1 AND resolved = 0 AND ($2 = '' OR subject = $2) ORDER BY id`, j.org, subject)

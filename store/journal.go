@@ -55,7 +55,7 @@ func (j *Journal) PutRun(ctx context.Context, r RunRow) error {
 
 // Run returns a run; ok is false when there is none with that id.
 func (j *Journal) Run(ctx context.Context, id int64) (r RunRow, ok bool, err error) {
-	err = j.db.Read(ctx, func(tx *Tx) error {
+	err = j.db.Ask(ctx, func(tx *Tx) error {
 		return tx.QueryRow(ctx, `SELECT id, kind, outcome, started, finished, doc FROM runs WHERE org_id = $1 AND id = $2`, j.org, id).
 			Scan(&r.ID, &r.Kind, &r.Outcome, &r.Started, &r.Finished, &r.Doc)
 	})
@@ -69,7 +69,7 @@ func (j *Journal) Run(ctx context.Context, id int64) (r RunRow, ok bool, err err
 // with the newest. With open only runs that have not ended.
 func (j *Journal) Runs(ctx context.Context, before int64, limit int, open bool) ([]RunRow, error) {
 	var list []RunRow
-	err := j.db.Read(ctx, func(tx *Tx) error {
+	err := j.db.Ask(ctx, func(tx *Tx) error {
 		list = list[:0]
 		q := `SELECT id, kind, outcome, started, finished, doc FROM runs WHERE org_id = $1 AND ($2 = 0 OR id < $2)`
 		if open {
@@ -106,7 +106,7 @@ func (j *Journal) PruneRuns(ctx context.Context, before int64) error {
 // State returns everything remembered under a name.
 func (j *Journal) State(ctx context.Context) (map[string]string, error) {
 	state := map[string]string{}
-	err := j.db.Read(ctx, func(tx *Tx) error {
+	err := j.db.Ask(ctx, func(tx *Tx) error {
 		clear(state)
 		rows, err := tx.Query(ctx, `SELECT name, value FROM sync_state WHERE org_id = $1`, j.org)
 		if err != nil {
@@ -166,7 +166,7 @@ func (j *Journal) AddCalls(ctx context.Context, hour, calls, oldest int64) error
 // Calls returns the calls by hour.
 func (j *Journal) Calls(ctx context.Context) (map[int64]int64, error) {
 	calls := map[int64]int64{}
-	err := j.db.Read(ctx, func(tx *Tx) error {
+	err := j.db.Ask(ctx, func(tx *Tx) error {
 		clear(calls)
 		rows, err := tx.Query(ctx, `SELECT hour, calls FROM api_calls WHERE org_id = $1`, j.org)
 		if err != nil {

@@ -52,7 +52,7 @@ func (m *Mirror) unseen(ctx context.Context, seen func(seq int64) bool, query st
 	for after := ""; ; {
 		var page []string
 		n := 0
-		err := m.db.Read(ctx, func(tx *Tx) error {
+		err := m.db.Ask(ctx, func(tx *Tx) error {
 			page, n = page[:0], 0
 			rows, err := tx.Query(ctx, query, m.org, after)
 			if err != nil {
@@ -133,7 +133,7 @@ func (m *Mirror) SharedKeys(ctx context.Context, email bool) ([]string, error) {
 // .invalid while their own does not, as happens to all when a sandbox is
 // refreshed. With ids only those are looked at.
 func (m *Mirror) Invalidated(ctx context.Context, ids []string) (n int, err error) {
-	err = m.db.Read(ctx, func(tx *Tx) error {
+	err = m.db.Ask(ctx, func(tx *Tx) error {
 		only, args := "", []any{m.org}
 		if ids != nil {
 			only, args = " AND "+tx.In("m.id", 2), append(args, Strings(ids))
@@ -148,7 +148,7 @@ func (m *Mirror) Invalidated(ctx context.Context, ids []string) (n int, err erro
 // Count returns how many rows the mirror has, and how many the last snapshot
 // listed. Rows are never deleted: there are as many as were numbered.
 func (m *Mirror) Count(ctx context.Context) (all, listed int, err error) {
-	err = m.db.Read(ctx, func(tx *Tx) error {
+	err = m.db.Ask(ctx, func(tx *Tx) error {
 		var not int
 		var last sql.NullString
 		err := tx.QueryRow(ctx, `SELECT (SELECT COUNT(*) FROM crm_users WHERE org_id = $1 AND listed = FALSE),
@@ -164,7 +164,7 @@ func (m *Mirror) Count(ctx context.Context) (all, listed int, err error) {
 }
 
 func (m *Mirror) ids(ctx context.Context, query string) (ids []string, err error) {
-	err = m.db.Read(ctx, func(tx *Tx) error {
+	err = m.db.Ask(ctx, func(tx *Tx) error {
 		ids, err = m.idsTx(ctx, tx, ids[:0], query, m.org)
 		return err
 	})

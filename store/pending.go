@@ -46,7 +46,7 @@ func (j *Journal) PendingOf(ctx context.Context, ids []string) ([]PendingRow, er
 
 // PendingCount returns how many rows of a kind there are, and the earliest Next.
 func (j *Journal) PendingCount(ctx context.Context, kind string) (n int, next int64, err error) {
-	err = j.db.Read(ctx, func(tx *Tx) error {
+	err = j.db.Ask(ctx, func(tx *Tx) error {
 		return tx.QueryRow(ctx, `SELECT COUNT(*), COALESCE(MIN(next_at), 0) FROM pending WHERE org_id = $1 AND kind = $2`, j.org, kind).Scan(&n, &next)
 	})
 	return n, next, err
@@ -54,7 +54,7 @@ func (j *Journal) PendingCount(ctx context.Context, kind string) (n int, next in
 
 func (j *Journal) pending(ctx context.Context, where func(*Tx) (string, []any)) ([]PendingRow, error) {
 	var list []PendingRow
-	err := j.db.Read(ctx, func(tx *Tx) error {
+	err := j.db.Ask(ctx, func(tx *Tx) error {
 		list = list[:0]
 		w, args := where(tx)
 		rows, err := tx.Query(ctx, `SELECT salesforce_id, kind, since, next_at, attempts, source_hash, detail FROM pending `+w, args...)
@@ -244,7 +244,7 @@ func (j *Journal) ApproveHeld(ctx context.Context, until int64, by string, check
 // Leavings counts the people who left, or whose address changed, by a routine
 // act of the sync since a time: what the guard sets against its limits.
 func (j *Journal) Leavings(ctx context.Context, since int64) (n int, err error) {
-	err = j.db.Read(ctx, func(tx *Tx) error {
+	err = j.db.Ask(ctx, func(tx *Tx) error {
 		// The || keeps SQLite from reading the whole log in the order of users.
 		return tx.QueryRow(ctx, `SELECT COUNT(DISTINCT user_id || '') FROM activity WHERE org_id = $1 AND verb IN ('schedule', 'deactivate', 'update')
 			AND at >= $2 AND actor_kind = 'sync' AND note NOT LIKE 'approved%' AND (verb <> 'update' OR note LIKE '%address changed%')`,
@@ -255,7 +255,7 @@ func (j *Journal) Leavings(ctx context.Context, since int64) (n int, err error) 
 
 // HeldOf returns what is held of one user.
 func (j *Journal) HeldOf(ctx context.Context, id string) (page []HeldRow, err error) {
-	err = j.db.Read(ctx, func(tx *Tx) error {
+	err = j.db.Ask(ctx, func(tx *Tx) error {
 		rows, err := tx.Query(ctx, `SELECT salesforce_id, part, user_id, change_key, verb, reason, why, since, approved_until, approved_by
 			FROM held WHERE org_id = $1 AND salesforce_id = $2 ORDER BY part`, j.org, id)
 		if err != nil {

@@ -90,14 +90,14 @@ const (
 type growth struct{ since, counted int64 }
 
 // grew notes that rows were loaded, and has Postgres count the tables that have
-// doubled: autovacuum comes a minute later, and until then every list of keys
+// grown fourfold: autovacuum comes a minute later, and until then every list of keys
 // would be looked up as if the table were empty, by reading all of it.
 func (db *DB) grew(ctx context.Context, loaded map[string]int64) {
 	for table, n := range loaded {
 		db.mu.Lock()
 		g := db.growth[table]
 		g.since += n
-		due := g.since >= max(analyzeFrom, g.counted)
+		due := g.since >= max(analyzeFrom, 3*g.counted)
 		if due {
 			g = growth{counted: g.counted + g.since}
 		}

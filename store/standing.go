@@ -19,7 +19,7 @@ type Standing struct {
 // Standing counts all at once: whoever asks for the status of a busy daemon
 // waits for one answer of the database and not for five.
 func (j *Journal) Standing(ctx context.Context, overdue int64) (s Standing, err error) {
-	err = j.db.Read(ctx, func(tx *Tx) error {
+	err = j.db.Ask(ctx, func(tx *Tx) error {
 		var last sql.NullString
 		err := tx.QueryRow(ctx, `SELECT
 			(SELECT value FROM sync_state WHERE org_id = $1 AND name = $2),

@@ -19,6 +19,8 @@ type Tx struct {
 	pg    bool
 	write bool
 	saved bool // inside Savepoint
+	once  bool // of Ask: there is no transaction
+	asked bool // likewise
 	err   error
 	after []func()
 
@@ -30,6 +32,9 @@ func (tx *Tx) Postgres() bool { return tx.pg }
 
 // Exec runs a statement and returns how many rows it touched.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if tx.err == nil && tx.once {
+		tx.err = errAsk
+	}
 	if tx.err != nil {
 		return 0, tx.err
 	}
@@ -52,7 +57,7 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error
 
 // Query runs a query. The caller closes the rows and looks at their Err.
 func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if tx.err != nil {
+	if tx.asks(); tx.err != nil {
 		return nil, tx.err
 	}
 	args = tx.args(args)
@@ -74,6 +79,7 @@ func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 
 // QueryRow runs a query for its first row.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	tx.asks()
 	args = tx.args(args)
 	if tx.c.stmts != nil && tx.err == nil {
 		if s, err := tx.c.stmt(ctx, query); err == nil {

@@ -14,7 +14,7 @@ import (
 // Read runs fn in a transaction that cannot write and that sees one state of
 // the database throughout. fn is run again when the connection was lost.
 func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
-	return db.retried(ctx, false, fn)
+	return db.retried(ctx, func() ([]func(), error) { return db.attempt(ctx, false, fn) })
 }
 
 // Update runs fn in a transaction and commits it. fn is run again, for a
@@ -24,14 +24,14 @@ func (db *DB) Read(ctx context.Context, fn func(tx *Tx) error) error {
 // commit gives ErrCommitUnknown, and the caller looks again. When fn panics,
 // nothing is written. Update inside Update waits for itself.
 func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
-	return db.retried(ctx, true, fn)
+	return db.retried(ctx, func() ([]func(), error) { return db.attempt(ctx, true, fn) })
 }
 
-func (db *DB) retried(ctx context.Context, write bool, fn func(tx *Tx) error) error {
+func (db *DB) retried(ctx context.Context, attempt func() (after []func(), err error)) error {
 	b := backoff.NewExponentialBackOff(backoff.WithInitialInterval(5*time.Millisecond),
 		backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(db.retry))
 	return backoff.Retry(func() error {
-		after, err := db.attempt(ctx, write, fn)
+		after, err := attempt()
 		if err == nil {
 			for _, f := range after {
 				f()

@@ -12,7 +12,7 @@ import (
 // Licenses returns the license types of the org, by name.
 func (d *Directory) Licenses(ctx context.Context) ([]dialer.License, error) {
 	var list []dialer.License
-	err := d.db.Read(ctx, func(tx *store.Tx) error {
+	err := d.db.Ask(ctx, func(tx *store.Tx) error {
 		list = nil
 		rows, err := tx.Query(ctx, `SELECT type, purchased, assigned, is_default, requires_salesforce_user
 			FROM license_types WHERE org_id = $1 ORDER BY type`, d.org)

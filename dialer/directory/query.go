@@ -91,7 +91,7 @@ func (d *Directory) List(ctx context.Context, q dialer.Query) (page []dialer.Use
 
 // Count returns how many users q selects; After and Limit play no part.
 func (d *Directory) Count(ctx context.Context, q dialer.Query) (n int64, err error) {
-	err = d.db.Read(ctx, func(tx *store.Tx) error {
+	err = d.db.Ask(ctx, func(tx *store.Tx) error {
 		w := d.where(tx, q)
 		return tx.QueryRow(ctx, "SELECT count(*) FROM dialer_users u WHERE "+w.sql(), w.args...).Scan(&n)
 	})
