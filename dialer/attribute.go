@@ -18,7 +18,7 @@ type Attribute struct {
 	// percent, area_code; or nothing.
 	Format  string   `json:"format,omitempty"`
 	Choices []string `json:"choices,omitempty"`
-	Min     int      `json:"min"` // the least number, or the least characters of a text that is set
+	Min     int      `json:"min"` // the least number, or the least characters of a text that is set; above 0, every entry of a list must set the column
 	Max     int      `json:"max"` // the greatest number, or the most characters; 0 means 255
 	Default string   `json:"default"`
 	Owner   Owner    `json:"owner"` // who decides where no mapping rule says otherwise

@@ -1,6 +1,9 @@
 package dialer
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // GroupInfo is a group with its settings, by GroupAttributes, and how many
 // users who are not deleted are in it.
@@ -15,9 +18,7 @@ type GroupInfo struct {
 // Shown are the name and the settings, as the audit trail has them.
 func (g *GroupInfo) Shown() map[Field]any {
 	all := map[Field]any{"name": g.Name}
-	for f, v := range g.Settings {
-		all[f] = v
-	}
+	maps.Copy(all, g.Settings)
 	return all
 }
 

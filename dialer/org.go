@@ -1,6 +1,7 @@
 package dialer
 
 import (
+	"maps"
 	"strconv"
 	"time"
 )
@@ -120,9 +121,7 @@ func (o *OrgSettings) Attempts() (first, second int) {
 // each other.
 func (o *OrgSettings) Set(values map[Field]any) error {
 	next := OrgSettings{Values{}}
-	for f, v := range o.Values {
-		next.Values[f] = v
-	}
+	maps.Copy(next.Values, o.Values)
 	if err := next.Values.SetAll(orgTable, values); err != nil {
 		return err
 	}

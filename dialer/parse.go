@@ -93,12 +93,16 @@ func scalar(v any) (string, bool) {
 			return strconv.FormatInt(int64(v), 10), true
 		}
 		return strconv.FormatFloat(v, 'f', -1, 64), true
-	case fmt.Stringer: // such as json.Number
-		return v.String(), true
-	case jsontext.Value:
-		return scalarOf(v)
 	case []byte:
 		return scalarOf(v)
+	case interface{ MarshalJSON() ([]byte, error) }: // such as a value that is not decoded yet
+		raw, err := v.MarshalJSON()
+		if err != nil {
+			return "", false
+		}
+		return scalarOf(raw)
+	case fmt.Stringer: // such as json.Number
+		return v.String(), true
 	}
 	return "", false
 }
@@ -160,10 +164,17 @@ func (a *Attribute) entries(v any) ([]any, error) {
 			list[i] = v[i]
 		}
 		return list, nil
-	case jsontext.Value:
-		return a.entries(string(v))
 	case []byte:
 		return a.entries(string(v))
+	case interface{ MarshalJSON() ([]byte, error) }:
+		raw, err := v.MarshalJSON()
+		if err != nil {
+			return nil, a.wrong("must be a list")
+		}
+		if s, text := scalarOf(raw); text {
+			return a.entries(s)
+		}
+		return a.entries(string(raw))
 	case string:
 		if v = strings.TrimSpace(v); strings.HasPrefix(v, "[") {
 			var list []any

@@ -21,9 +21,6 @@ const (
 // looks at the value alone, not at what it needs beside it.
 func (a *Attribute) Check(text string) string {
 	if text == "" {
-		if a.Min > 0 && a.Kind != ValueNumber && a.Name.text(&User{}) == nil {
-			return "must be set"
-		}
 		return ""
 	}
 	switch a.Kind {
@@ -130,6 +127,9 @@ func (a *Attribute) checkList(text string) string {
 			v, err := c.Parse(record[string(c.Name)])
 			if err != nil {
 				return "must be a list of records"
+			}
+			if v == "" && c.Min > 0 {
+				return "must have a " + string(c.Name) + " in every entry"
 			}
 			if must := c.Check(v); must != "" {
 				return "must have entries whose " + string(c.Name) + " " + strings.Replace(must, "must be", "is", 1)

@@ -75,9 +75,9 @@ func (s *Settings) get(a *Attribute) string {
 // set writes the value of a, which is left out where it is the default.
 func (s *Settings) set(a *Attribute, text string) {
 	i, there := slices.BinarySearchFunc(s.More, a.Name, compareSetting)
-	switch clear := text == "" || text == a.initial(); {
-	case !there && clear, there && s.More[i].Text == text:
-	case clear:
+	switch unset := text == "" || text == a.initial(); {
+	case !there && unset, there && s.More[i].Text == text:
+	case unset:
 		s.More = slices.Delete(slices.Clone(s.More), i, i+1)
 		if len(s.More) == 0 {
 			s.More = nil
@@ -134,8 +134,11 @@ type document struct {
 func (s Settings) MarshalJSON() ([]byte, error) {
 	var m members
 	for _, p := range [...]Setting{
-		{FieldCountry, s.Country}, {FieldCallerIDName, s.CallerIDName}, {FieldCallerIDNumber, s.CallerIDNumber},
-		{FieldSalesRole, s.SalesRole}, {FieldTargetMarket, s.TargetMarket},
+		{FieldCountry, s.Country},
+		{FieldCallerIDName, s.CallerIDName},
+		{FieldCallerIDNumber, s.CallerIDNumber},
+		{FieldSalesRole, s.SalesRole},
+		{FieldTargetMarket, s.TargetMarket},
 	} {
 		if p.Text != "" {
 			m.text(string(p.Field), p.Text)

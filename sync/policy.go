@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -206,11 +207,18 @@ func compile(r Rule, kind expr.Option) (rule, error) {
 	return rule{Rule: r, field: dialer.Field(r.Set), program: prog, uses: v.names}, nil
 }
 
-// stringish checks that a rule yields text, or for groups of which a user has
-// several a list.
+// stringish checks that a rule yields text, or what else its attribute can
+// hold: a number, true or false, or for groups of which a user has several a
+// list.
 func stringish(prog *vm.Program, r Rule) error {
 	t := prog.Node().Type()
 	if t == nil || t.Kind().String() == "interface" || t.Kind().String() == "string" {
+		return nil
+	}
+	switch a, _ := dialer.Field(r.Set).Attribute(); {
+	case a.Kind == dialer.ValueFlag && t.Kind() == reflect.Bool:
+		return nil
+	case a.Kind == dialer.ValueNumber && (t.Kind() == reflect.Int || t.Kind() == reflect.Float64):
 		return nil
 	}
 	k := dialer.Field(r.Set).Kind()
@@ -329,7 +337,9 @@ func assign(r *rule, out any, into *dialer.User) error {
 		if !ok {
 			return fmt.Errorf("the rule for %s gives %T for this user, not text", r.Set, out)
 		}
-		r.field.SetText(into, s)
+		if !r.field.SetText(into, s) {
+			return fmt.Errorf("the rule for %s gives what it cannot hold for this user", r.Set)
+		}
 		return nil
 	}
 	kind := r.field.Kind()

@@ -160,16 +160,16 @@ func testAreaCodes(t *testing.T, s *suite) {
 	}{
 		{"+18015550100", "yyyn"}, {"(303) 555-0100", "ynyn"}, {"+12025550100", "ynnn"}, {"+4930901820", "ynnn"}, {"anonymous", "ynnn"},
 	} {
-		got := ""
+		var got strings.Builder
 		for _, id := range ids {
 			ok, why, err := s.d.MayReceive(t.Context(), id, c.number)
 			if err != nil || ok != (why == "") {
 				t.Errorf("%s: %v, %q (%v)", c.number, ok, why, err)
 			}
-			got += map[bool]string{true: "y", false: "n"}[ok]
+			got.WriteByte(map[bool]byte{true: 'y', false: 'n'}[ok])
 		}
-		if got != c.want {
-			t.Errorf("%s: got %s, want %s", c.number, got, c.want)
+		if got.String() != c.want {
+			t.Errorf("%s: got %s, want %s", c.number, &got, c.want)
 		}
 	}
 	s.apply("applied", deactivate(ids[0], person))
