@@ -33,6 +33,7 @@ const (
 	VerbResetFactor   Verb = "reset_2fa"      // the second factor and its backup codes are gone
 	VerbRequireFactor Verb = "require_2fa"    // a second factor must be enrolled, or need not be
 	VerbInvite        Verb = "invite"         // an invitation was queued
+	VerbRetry         Verb = "retry_message"  // a message is to be sent again at once
 	VerbMass          Verb = "mass"           // a mass action was started, canceled or undone
 	VerbExport        Verb = "export"         // users were exported
 )

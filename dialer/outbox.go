@@ -73,6 +73,13 @@ type Letter struct {
 // use.
 var ErrUndeliverable = errors.New("it cannot be delivered")
 
+// ErrNoMessage says that there is no such message, ErrMessageSent that it needs
+// no second attempt.
+var (
+	ErrNoMessage   = errors.New("no such message")
+	ErrMessageSent = errors.New("the message was delivered")
+)
+
 // InviteState is how far an invitation has come.
 type InviteState string
 

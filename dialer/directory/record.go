@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/rosterd/rosterd/dialer"
 	"github.com/rosterd/rosterd/store"
@@ -35,8 +37,15 @@ func (d *Directory) record(ctx context.Context, tx *store.Tx, r record) error {
 	return err
 }
 
+// legible reports whether s can be the key of anything: Postgres refuses other
+// text.
+func legible(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
 // byID returns a user, who may be deleted.
 func (d *Directory) byID(ctx context.Context, tx *store.Tx, id string) (dialer.User, error) {
+	if !legible(id) {
+		return dialer.User{}, dialer.ErrNotFound
+	}
 	users, err := readUsers(ctx, tx, d.org, "SELECT "+selected+" FROM dialer_users u WHERE u.org_id = $1 AND u.id = $2", d.org, id)
 	if err == nil && len(users) == 0 {
 		err = dialer.ErrNotFound
@@ -51,6 +60,9 @@ func (d *Directory) byID(ctx context.Context, tx *store.Tx, id string) (dialer.U
 // the transaction ends: a deactivation under way is waited for, and one that
 // comes later sees what is written now. Someone who was deleted is not found.
 func (d *Directory) status(ctx context.Context, tx *store.Tx, id string) (status dialer.Status, err error) {
+	if !legible(id) {
+		return "", dialer.ErrNotFound
+	}
 	err = tx.QueryRow(ctx, "SELECT status FROM dialer_users WHERE org_id = $1 AND id = $2 AND status <> 'deleted'"+tx.ForUpdate(),
 		d.org, id).Scan((*string)(&status))
 	if errors.Is(err, sql.ErrNoRows) {

@@ -170,6 +170,8 @@ func (d *Directory) endScope(ctx context.Context, tx *store.Tx, scope dialer.Ses
 	user := scope.UserID
 	condition, args := "", []any{}
 	switch {
+	case !legible(scope.ID):
+		return 0, dialer.ErrNoSession
 	case scope.ID != "" && scope.UserID == "" && !scope.All:
 		err := tx.QueryRow(ctx, "SELECT user_id FROM sessions WHERE org_id = $1 AND id = $2", d.org, scope.ID).Scan(&user)
 		if errors.Is(err, sql.ErrNoRows) {

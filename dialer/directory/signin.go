@@ -49,6 +49,9 @@ func (d *Directory) SignIn(ctx context.Context, in dialer.SignIn) (dialer.Signed
 			&dialer.InvalidError{Field: "client", Rule: "must be web, desktop, mobile, cti or sip"})
 	}
 	at, err := d.look(ctx, func(tx *store.Tx) (dialer.User, error) {
+		if !legible(in.Username) {
+			return dialer.User{}, nil
+		}
 		users, err := readUsers(ctx, tx, d.org, "SELECT "+selected+
 			" FROM dialer_users u WHERE u.org_id = $1 AND u.username_key = $2 AND u.status <> 'deleted'", d.org, dialer.Key(in.Username))
 		if err != nil || len(users) == 0 {
@@ -116,6 +119,9 @@ var errCode = errors.New("the code is wrong")
 
 // enter opens the session of someone whose password was right.
 func (d *Directory) enter(ctx context.Context, at door, in dialer.SignIn) (dialer.SignedIn, error) {
+	if !legible(in.IP) || len(in.IP) > 64 {
+		in.IP = ""
+	}
 	switch {
 	case at.user.Status != dialer.StatusActive:
 		return dialer.SignedIn{}, ErrNoAccess

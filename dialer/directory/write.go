@@ -45,6 +45,7 @@ func (b *batch) write(ctx context.Context) error {
 		{"write groups", func() error { return b.writeGroups(ctx, slices.Concat(edited, created)) }},
 		{"assign seats", func() error { return b.assignSeats(ctx, slices.Concat(edited, created)) }},
 		{"write activity", func() error { return b.writeLog(ctx) }},
+		{"write messages", func() error { return b.writeMessages(ctx) }},
 	} {
 		if err := act.do(); err != nil {
 			return fmt.Errorf("%s: %w", act.what, err)
@@ -223,8 +224,9 @@ func (b *batch) writeLog(ctx context.Context) error {
 	at := store.Micros(b.now)
 	_, err := b.tx.Load(ctx, "activity", []string{
 		"org_id", "at", "actor_kind", "actor", "user_id", "salesforce_id", "verb", "reason", "note", "before", "after", "run_id",
+		"source_at",
 	}, func(yield func([]any) bool) {
-		row := make([]any, 0, 12)
+		row := make([]any, 0, 13)
 		for _, a := range b.log {
 			ch, u := a.c.change, &a.c.next
 			reason := ch.Reason
@@ -232,7 +234,7 @@ func (b *batch) writeLog(ctx context.Context) error {
 				reason = dialer.ReasonNoSeat
 			}
 			row = append(row[:0], b.d.org, at, ch.Actor.Kind, ch.Actor.Name, u.ID, u.SalesforceID, string(ch.Verb),
-				string(reason), a.c.note, a.before, a.after, ch.RunID)
+				string(reason), a.c.note, a.before, a.after, ch.RunID, store.Micros(ch.Source))
 			if !yield(row) {
 				return
 			}
