@@ -70,7 +70,7 @@ type step struct {
 	index  int // the caller's
 	phase  phase
 	round  int // how many changes of the same user come before it in the phase
-	change *dialer.Change
+	change *dialer.Change // with its user normalized
 }
 
 // phase is when a change is applied.
@@ -95,6 +95,17 @@ func phaseOf(v dialer.Verb) phase {
 	return phaseEdit
 }
 
+// normal is a change with its user normalized, which is done once: it is needed
+// to look up what others hold and again to decide.
+func normal(ch *dialer.Change) *dialer.Change {
+	if ch.Verb == dialer.VerbSettle {
+		return ch // carries no attributes
+	}
+	n := *ch
+	dialer.Normalize(&n.User)
+	return &n
+}
+
 // order sorts changes into phases and, for users who are changed more than once
 // in one of them, rounds.
 func order(changes []dialer.Change) []step {
@@ -113,7 +124,7 @@ func order(changes []dialer.Change) []step {
 			}
 			last[ch.UserID] = p
 		}
-		steps[i] = step{index: i, phase: p.phase, round: p.round, change: ch}
+		steps[i] = step{index: i, phase: p.phase, round: p.round, change: normal(ch)}
 	}
 	slices.SortStableFunc(steps, func(a, b step) int {
 		if a.phase != b.phase {

@@ -221,9 +221,7 @@ func (b *batch) wanted(steps []step) [slots]store.Strings {
 		if ch.Verb == dialer.VerbSettle {
 			continue
 		}
-		u := ch.User
-		dialer.Normalize(&u)
-		k := keys(&u)
+		k := keys(&ch.User)
 		for s := range slots {
 			if ch.Verb == dialer.VerbCreate || slices.Contains(ch.Fields, s.field()) ||
 				ch.Verb == dialer.VerbLink && s == slotSalesforceID {

@@ -40,7 +40,6 @@ func (b *batch) prepare(ch *dialer.Change, r *dialer.Result) *cand {
 // create fills c for a new user.
 func (b *batch) create(c *cand) error {
 	ch, u := c.change, c.change.User
-	dialer.Normalize(&u)
 	if bySync(ch.Actor) && u.SalesforceID == "" {
 		return dialer.ErrLocal
 	}
@@ -174,7 +173,6 @@ func (b *batch) edit(c *cand) error {
 // fields copies the attributes that the change carries.
 func (b *batch) fields(c *cand) error {
 	src := c.change.User
-	dialer.Normalize(&src)
 	for _, f := range c.change.Fields {
 		if !f.Known() {
 			return &dialer.InvalidError{Field: f, Rule: "is not an attribute that can be written"}

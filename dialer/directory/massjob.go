@@ -207,7 +207,7 @@ func (j *massJob) steps(b *batch, items []massItem) []step {
 			c.UserID = it.userID
 		}
 		changes[i] = c
-		steps = append(steps, step{index: i, phase: phaseOf(c.Verb), change: &changes[i]})
+		steps = append(steps, step{index: i, phase: phaseOf(c.Verb), change: normal(&changes[i])})
 	}
 	slices.SortStableFunc(steps, func(a, b step) int { return int(a.phase - b.phase) })
 	return steps

@@ -215,7 +215,7 @@ func (j *massJob) decide(ctx context.Context, b *batch, items []massItem) ([]ste
 	changes := make([]dialer.Change, len(items))
 	for i := range items {
 		changes[i] = j.hint(&items[i])
-		load[i] = step{change: &changes[i]}
+		load[i] = step{change: normal(&changes[i])}
 	}
 	if err := b.load(ctx, load); err != nil {
 		return nil, err
