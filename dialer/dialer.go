@@ -6,7 +6,6 @@ package dialer
 import (
 	"context"
 	"iter"
-	"time"
 )
 
 // Directory is what reconcile writes to and what push reads from.
@@ -21,31 +20,6 @@ type Directory interface {
 	// claimed by another, whatever their order: addresses can be swapped.
 	Apply(ctx context.Context, changes []Change) []Result
 }
-
-// Query selects users of a directory. The zero value selects every user that
-// is not deleted, ordered by ID.
-type Query struct {
-	Status        Status   // "" means active and inactive; StatusAll includes deleted
-	SalesforceIDs []string // only users linked to one of these; nil means no such limit
-	Linked        bool     // only users that carry a Salesforce id
-	Order         Order
-	After         string // keyset: only users beyond this value of the order's key
-	Limit         int    // 0 means no limit
-	Search        string // case-folded substring of name, user name or e-mail, or exact extension
-	License       string // only users who hold a seat of this license type
-	Group         Group  // only members of this group; zero means no such limit
-	DueBefore     time.Time
-}
-
-// Order is the key by which a query's users come.
-type Order string
-
-// The orders; both compare bytes.
-const (
-	OrderID           Order = ""
-	OrderSalesforceID Order = "salesforce_id"
-	OrderUsername     Order = "username"
-)
 
 // Status says whether a user has access.
 type Status string

@@ -80,6 +80,7 @@ func Run(t *testing.T, open func(t testing.TB) Directory) {
 		{"Sessions", testSessions},
 		{"Paging", testPaging},
 		{"Filters", testFilters},
+		{"Sort", testSort},
 		{"Find", testFind},
 		{"ManyAtOnce", testManyAtOnce},
 		{"Attributes", testAttributes},

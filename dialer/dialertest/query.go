@@ -98,6 +98,14 @@ func testFilters(t *testing.T, s *suite) {
 	seated.Seats = []string{"agent"}
 	s.apply("applied applied applied applied", seated, deactivate(ids[1], machine), change(dialer.VerbDelete, ids[2], person),
 		dialer.Change{Verb: dialer.VerbSchedule, UserID: ids[3], At: at, Actor: machine, Reason: dialer.ReasonOutOfScope})
+	tagged := plain(0)
+	tagged.SetGroups(dialer.KindTag, "new")
+	s.apply("applied applied applied", edit(ids[3], tagged, dialer.FieldTag), edit(ids[4], tagged, dialer.FieldTag),
+		s.set(ids[4], dialer.FieldTitle, "Rep", dialer.FieldRingTimeout, 30, dialer.FieldCallWaiting, false, dialer.FieldIPACLEntries, "192.0.2.0/24"))
+	role := func(name string) dialer.Group { return dialer.Group{Kind: dialer.KindRole, Name: name} }
+	terms := func(f dialer.Field, op dialer.Op, v string) dialer.Query {
+		return dialer.Query{Terms: []dialer.Term{{Field: f, Op: op, Value: v}}}
+	}
 	for _, c := range []struct {
 		name string
 		q    dialer.Query
@@ -124,8 +132,39 @@ func testFilters(t *testing.T, s *suite) {
 		{"group of another kind", dialer.Query{Group: dialer.Group{Kind: dialer.KindTag, Name: "Coach"}}, ""},
 		{"due", dialer.Query{DueBefore: at.Add(time.Second)}, "3"},
 		{"not yet due", dialer.Query{DueBefore: at}, ""},
+		{"licenses", dialer.Query{Licenses: []string{"agent", "gold"}}, "0"},
+		{"no licenses", dialer.Query{Licenses: []string{}}, ""},
+		{"either role", dialer.Query{Groups: []dialer.Group{role("Coach"), role("Agent")}}, "0 1 3 4 5"},
+		{"role and tag", dialer.Query{Groups: []dialer.Group{role("Coach"), {Kind: dialer.KindTag, Name: "new"}}}, "3"},
+		{"within", dialer.Query{Within: []dialer.Group{{Kind: dialer.KindTag, Name: "new"}, {Kind: dialer.KindDesk, Name: "x"}}}, "3 4"},
+		{"within nothing", dialer.Query{Within: []dialer.Group{}}, ""},
+		{"first name is", terms("first_name", dialer.OpIs, "BOB"), "1"},
+		{"first name is not", terms("first_name", dialer.OpIsNot, "bob"), "0 3 4 5"},
+		{"name contains", terms("name", dialer.OpContains, "É"), "0"},
+		{"last name starts", terms("last_name", dialer.OpStarts, "o'100%_"), "0 1 3 4 5"},
+		{"title empty", terms("title", dialer.OpEmpty, ""), "0 1 3 5"},
+		{"title set", terms("title", dialer.OpSet, ""), "4"},
+		{"a setting", terms("ring_timeout_seconds", dialer.OpIs, "30"), "4"},
+		{"a setting by default", terms("ring_timeout_seconds", dialer.OpIs, "20"), "0 1 3 5"},
+		{"a flag off by hand", terms("call_waiting", dialer.OpIs, "false"), "4"},
+		{"a flag on by default", terms("call_waiting", dialer.OpIs, "true"), "0 1 3 5"},
+		{"a list set", terms("ip_acl_entries", dialer.OpSet, ""), "4"},
+		{"a list contains", terms("ip_acl_entries", dialer.OpContains, "192.0.2"), "4"},
+		{"a secret is not searched", terms("sip_password", dialer.OpContains, "x"), "error"},
+		{"held", terms("admin_hold", dialer.OpIs, "true"), ""},
+		{"status reason", terms("status_reason", dialer.OpIs, "salesforce_inactive"), "1"},
+		{"integrated", terms("integration_status", dialer.OpIs, "integrated"), "0 1 3 4"},
+		{"no such attribute", terms("shoe_size'", dialer.OpIs, "44"), "error"},
+		{"no such comparison", terms("title", "like", "x"), "error"},
+		{"no such order", dialer.Query{Order: "settings"}, "error"},
 		{"several", dialer.Query{Search: "o'100", Status: dialer.StatusActive, Linked: true, Order: dialer.OrderUsername}, "0 3 4"},
 	} {
+		if c.want == "error" {
+			if _, err := s.d.Count(s.Context(), c.q); err == nil || c.q.Check() == nil {
+				t.Errorf("%s: understood", c.name)
+			}
+			continue
+		}
 		var got []string
 		for _, u := range s.collect(c.q) {
 			got = append(got, fmt.Sprint(slices.Index(ids, u.ID)))
@@ -219,5 +258,52 @@ func testManyAtOnce(t *testing.T, s *suite) {
 	}
 	if l := s.license("agent"); l.Assigned != n {
 		t.Errorf("got %+v", l)
+	}
+}
+
+// testSort pages through users in every order, both ways.
+func testSort(t *testing.T, s *suite) {
+	var users []dialer.User
+	for i := range 25 {
+		u := plain(i)
+		u.LastName, u.FirstName = fmt.Sprintf("Person%d", i%4), fmt.Sprint(i%3)
+		if i%2 == 0 {
+			u.Extension = fmt.Sprint(100 + i*7%25)
+		}
+		users = append(users, u)
+	}
+	s.add(users...)
+	for _, o := range dialer.Orders() {
+		up, down := s.sorted(o, false), s.sorted(o, true)
+		slices.Reverse(down)
+		if len(up) != 25 || !slices.Equal(up, down) {
+			t.Errorf("order %s: %d users, the other way round %d", o, len(up), len(down))
+		}
+	}
+	names := make([]string, 0, 25)
+	for _, u := range s.collect(dialer.Query{Order: dialer.OrderLastName}) {
+		names = append(names, u.LastName)
+	}
+	if !slices.IsSorted(names) {
+		t.Errorf("by last name: %v", names)
+	}
+}
+
+// sorted returns the ids of all users, who come a few at a time.
+func (s *suite) sorted(o dialer.Order, desc bool) (ids []string) {
+	s.Helper()
+	q := dialer.Query{Order: o, Desc: desc, Limit: 7}
+	for {
+		page, next, err := s.d.List(s.Context(), q)
+		if err != nil {
+			s.Fatal(err)
+		}
+		for _, u := range page {
+			ids = append(ids, u.ID)
+		}
+		if next == "" {
+			return ids
+		}
+		q.After = next
 	}
 }

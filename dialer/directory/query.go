@@ -68,6 +68,9 @@ func (d *Directory) pages(ctx context.Context, q dialer.Query, left *int, yield 
 // List returns one page of users, of q.Limit or 100, and what to ask for After
 // to get the next; "" when there are no more.
 func (d *Directory) List(ctx context.Context, q dialer.Query) (page []dialer.User, next string, err error) {
+	if err := q.Check(); err != nil {
+		return nil, "", fmt.Errorf("list users: %w", err)
+	}
 	limit := q.Limit
 	if limit <= 0 {
 		limit = 100
@@ -91,6 +94,9 @@ func (d *Directory) List(ctx context.Context, q dialer.Query) (page []dialer.Use
 
 // Count returns how many users q selects; After and Limit play no part.
 func (d *Directory) Count(ctx context.Context, q dialer.Query) (n int64, err error) {
+	if err := q.Check(); err != nil {
+		return 0, fmt.Errorf("count users: %w", err)
+	}
 	err = d.db.Ask(ctx, func(tx *store.Tx) error {
 		w := d.where(tx, q)
 		return tx.QueryRow(ctx, "SELECT count(*) FROM dialer_users u WHERE "+w.sql(), w.args...).Scan(&n)
@@ -155,51 +161,12 @@ func (d *Directory) where(tx *store.Tx, q dialer.Query) *where {
 		w.terms[last] += " AND " + w.terms[last+1]
 		w.terms = w.terms[:last+1]
 	}
+	w.filter(q)
 	if !q.DueBefore.IsZero() {
 		w.terms = append(w.terms, "u.deactivate_at <> 0")
 		w.add("u.deactivate_at < ?", q.DueBefore)
 	}
 	return w
-}
-
-// after orders the rows, and starts beyond q.After. The id decides between rows
-// of one key, which only deleted users can share.
-func (w *where) after(q dialer.Query) {
-	column := "u.id"
-	switch q.Order {
-	case dialer.OrderSalesforceID:
-		column = "u.salesforce_id"
-	case dialer.OrderUsername:
-		column = "u.username_key"
-	}
-	w.order = column
-	if column != "u.id" {
-		w.order += ", u.id"
-	}
-	if q.After == "" {
-		return
-	}
-	value, id, both := strings.Cut(q.After, "\n")
-	if q.Order == dialer.OrderUsername {
-		value = dialer.Key(value)
-	}
-	if !both {
-		w.add(column+" > ?", value)
-		return
-	}
-	w.add("("+column+", u.id) > (?", value)
-	w.args = append(w.args, id)
-	w.terms[len(w.terms)-1] += ", $" + strconv.Itoa(len(w.args)) + ")"
-}
-
-func cursor(o dialer.Order, last *dialer.User) string {
-	switch o {
-	case dialer.OrderSalesforceID:
-		return last.SalesforceID + "\n" + last.ID
-	case dialer.OrderUsername:
-		return last.Username + "\n" + last.ID
-	}
-	return last.ID
 }
 
 // readUsers runs a query for selected, and reads the groups and seats of all
