@@ -10,6 +10,16 @@ import (
 	"github.com/rosterd/rosterd/store"
 )
 
+// mentions adds that a text stands in the words of an entry, in whichever case
+// where it is plain Latin.
+func (w *where) mentions(text string) {
+	find := "instr"
+	if w.tx.Postgres() {
+		find = "strpos"
+	}
+	w.add(find+"(lower(note || ' ' || actor || ' ' || verb || ' ' || reason || ' ' || before || ' ' || after), lower(?)) > 0", text)
+}
+
 // Activity returns entries of the audit trail. Two programs that write at the
 // same time may commit their entries in another order than their numbers'.
 func (d *Directory) Activity(ctx context.Context, q dialer.ActivityQuery) ([]dialer.Activity, error) {
@@ -33,6 +43,18 @@ func (d *Directory) Activity(ctx context.Context, q dialer.ActivityQuery) ([]dia
 		}
 		if !q.Since.IsZero() {
 			w.add("at >= ?", q.Since)
+		}
+		if !q.Until.IsZero() {
+			w.add("at < ?", q.Until)
+		}
+		if q.Actor != "" {
+			w.add("actor = ?", q.Actor)
+		}
+		if q.ActorKind != "" {
+			w.add("actor_kind = ?", q.ActorKind)
+		}
+		if q.Text != "" {
+			w.mentions(q.Text)
 		}
 		order := "seq"
 		switch {
