@@ -261,7 +261,7 @@ func (p *DiffPolicy) leave(a *Action, d *Desired, u *dialer.User) {
 		return // leaves already, and not later than this
 	}
 	a.Leaves = !u.DeactivateWhy.BySync() // what the sync has scheduled the guard has seen
-	c.Reason = d.Leave
+	c.Reason, c.Source = d.Leave, d.Changed
 	if at.After(p.Now) {
 		c.Verb, c.At = dialer.VerbSchedule, at
 		c.User.DeactivateAt, c.User.DeactivateWhy = at, d.Leave
@@ -282,7 +282,7 @@ func (p *DiffPolicy) change(v dialer.Verb, u *dialer.User) dialer.Change {
 func (a *Action) withoutLeaving() {
 	a.Leaves = false
 	a.Change.Verb = dialer.VerbUpdate
-	a.Change.Reason, a.Change.At = "", time.Time{}
+	a.Change.Reason, a.Change.At, a.Change.Source = "", time.Time{}, time.Time{}
 	a.Change.User.DeactivateAt, a.Change.User.DeactivateWhy = a.Actual.DeactivateAt, a.Actual.DeactivateWhy
 	a.unsettle()
 }
