@@ -153,7 +153,11 @@ func jsonRows(file io.Reader) iter.Seq2[importRow, error] {
 			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 				text = "it ends too early"
 			}
-			yield(importRow{}, fault(lines.at(dec.InputOffset()), "%s", text))
+			at := dec.InputOffset()
+			if se, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+				at = se.ByteOffset
+			}
+			yield(importRow{}, fault(lines.at(at), "%s", text))
 		}
 		if t, err := dec.ReadToken(); err != nil {
 			broken(err)
