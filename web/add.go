@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -93,7 +94,7 @@ func (v *visit) pickPeople() error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
 	}
-	to := within(v.form("go"))
+	to := within(cmp.Or(v.form("go"), v.form("here")))
 	if v.form("clear") != "" {
 		v.session.unpick(v.peopleSet())
 		return v.see(to)

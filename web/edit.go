@@ -85,13 +85,14 @@ func (v *visit) save() error {
 			}
 			was := strings.ReplaceAll(form.Get("was."+string(in.Name)), "\r\n", "\n")
 			is := posted(in.Attribute, form)
+			if is == was {
+				continue // what was not touched is shown, and stays, as it is now
+			}
 			if in.Was != was {
 				in.Now = in.Shown
 			}
 			in.refill(is)
-			if is != was {
-				e.Attributes[string(in.Name)] = typed(in.Attribute, is)
-			}
+			e.Attributes[string(in.Name)] = typed(in.Attribute, is)
 		}
 	}
 	if len(e.Attributes) == 0 {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"net/http"
@@ -171,7 +172,7 @@ func (v *visit) selectUsers() error {
 	if err := v.r.ParseForm(); err != nil {
 		return err
 	}
-	to := within(v.form("go"))
+	to := within(cmp.Or(v.form("go"), v.form("here")))
 	if v.form("clear") != "" {
 		v.session.unpick(v.org)
 		return v.see(to)

@@ -74,7 +74,11 @@ func (v *visit) May(role control.Role) bool { return v.me.Role.May(role) }
 // At is the address of a page of the org.
 func (v *visit) At(format string, args ...any) string {
 	for i, a := range args {
-		args[i] = url.PathEscape(fmt.Sprint(a))
+		switch a.(type) {
+		case int, int64:
+		default:
+			args[i] = url.PathEscape(fmt.Sprint(a))
+		}
 	}
 	return "/o/" + url.PathEscape(v.org) + fmt.Sprintf(format, args...)
 }
