@@ -151,5 +151,12 @@ var attributes = []Attribute{
 	{Name: FieldOnboarding, Label: "Set-up", Section: SectionProvisioning, Kind: ValueList, Owner: system, Derived: true, Columns: []Attribute{
 		{Name: "step", Label: "Step", Kind: ValueText}, {Name: "state", Label: "State", Kind: ValueChoice, Choices: []string{"done", "open", "optional"}},
 	}},
+	{Name: "effective_first_attempts", Label: "First dial attempts in force", Section: SectionCalling, Kind: ValueNumber, Max: 10_000, Owner: system, Derived: true},
+	{Name: "effective_second_attempts", Label: "Second dial attempts in force", Section: SectionCalling, Kind: ValueNumber, Max: 10_000, Owner: system, Derived: true},
+	{Name: "device_states", Label: "State of devices", Section: SectionPhone, Kind: ValueList, Owner: system, Derived: true, Columns: []Attribute{
+		{Name: "name", Label: "Name", Kind: ValueText},
+		{Name: "caller_id", Label: "Caller ID", Kind: ValuePhone},
+		{Name: "registration", Label: "Registration", Kind: ValueChoice, Choices: []string{"connected", "disconnected", "disabled"}},
+	}},
 	{Name: FieldMissing, Label: "Missing", Section: SectionProvisioning, Kind: ValueList, Owner: system, Derived: true, Help: "contact data to fill in at Salesforce"},
 }

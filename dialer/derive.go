@@ -10,6 +10,22 @@ type Derived struct {
 	EffectiveRegion   string  `json:"effective_region"`
 	Onboarding        []Step  `json:"onboarding"`
 	Missing           []Field `json:"missing"` // contact data that Salesforce lacks
+
+	// What is in force where a user's own setting and one of the org or of the
+	// department meet.
+	FirstAttempts  int64         `json:"effective_first_attempts"`
+	SecondAttempts int64         `json:"effective_second_attempts"`
+	CallSettings   map[Field]any `json:"call_settings"` // of the department
+	Devices        []DeviceState `json:"device_states"`
+}
+
+// DeviceState is how one of a user's devices stands.
+type DeviceState struct {
+	Name     string `json:"name"`
+	CallerID string `json:"caller_id"` // the device's own, or else the user's
+	// Registration is disabled, or else what the registrar says: connected or
+	// disconnected, which it is where no registrar is asked.
+	Registration string `json:"registration"`
 }
 
 // Step is one of the eight steps of setting a user up. Whether it is done is
@@ -25,6 +41,7 @@ type Step struct {
 type Surroundings struct {
 	Org             OrgSettings
 	PermissionGroup Values // settings of the user's
+	Department      Values // settings of the user's
 }
 
 // Derive works out what follows from a user's attributes.
@@ -37,6 +54,14 @@ func Derive(u *User, s Surroundings) Derived {
 	if u.SalesforceID != "" && (u.IntegrationInfo == "" || u.IntegrationInfo == IntegrationOK) {
 		d.IntegrationStatus = StatusIntegrated
 	}
+	d.FirstAttempts, d.SecondAttempts = s.Org.Attempts()
+	for f, n := range map[Field]*int64{FieldFirstAttempts: &d.FirstAttempts, FieldSecondAttempts: &d.SecondAttempts} {
+		if own, ok := f.Value(u).(int64); ok {
+			*n = own
+		}
+	}
+	d.CallSettings = ShowGroupSettings(KindDepartment, s.Department)
+	d.Devices = devices(u, d.EffectiveCallerID)
 	if s.Org.International() {
 		d.EffectiveRegion = s.Org.Region(u.Settings.Country)
 	}
@@ -54,6 +79,23 @@ func EffectiveCallerID(u *User, mayChange bool) string {
 		return n
 	}
 	return u.Settings.CallerIDNumber
+}
+
+func devices(u *User, callerID string) []DeviceState {
+	list := []DeviceState{}
+	records, _ := FieldDevices.Value(u).([]map[string]any)
+	for _, r := range records {
+		s := DeviceState{CallerID: callerID, Registration: "disconnected"}
+		s.Name, _ = r["name"].(string)
+		if own, _ := r["caller_id"].(string); own != "" {
+			s.CallerID = own
+		}
+		if on, _ := r["enabled"].(bool); !on {
+			s.Registration = "disabled"
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // missing lists the contact data without which a user's letters look bare.

@@ -191,6 +191,12 @@ func (f Field) Known() bool {
 	return a != nil && !a.Derived
 }
 
+// Phone reports whether the attribute is a telephone number.
+func (f Field) Phone() bool {
+	a := find(f)
+	return a != nil && a.Kind == ValuePhone
+}
+
 // Text returns the attribute of u in its plain form, which is the same for
 // values that are the same: text as it is, numbers in digits, true or false,
 // lists in JSON. Of groups it is the first name, of a secret whether it is set.

@@ -113,6 +113,7 @@ func TestKey(t *testing.T) {
 		{"jos\u00e9@x.example", "JOSE\u0301@x.example", true},
 		{"straße@x.example", "STRASSE@x.example", true},
 		{"\u0130@x.example", "i\u0307@x.example", true},
+		{"\u13a0@x.example", "\uab70@x.example", true}, // Cherokee
 		{"I@x.example", "ı@x.example", false},
 		{"a@x.example", "а@x.example", false}, // Cyrillic
 		{"a@x.example", "a+b@x.example", false},

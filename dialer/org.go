@@ -15,6 +15,8 @@ const (
 	OrgRegions          Field = "country_regions"
 	OrgExtensionFirst   Field = "extension_first"
 	OrgExtensionLast    Field = "extension_last"
+	OrgNamesRequired    Field = "names_required"
+	OrgOwnCallerIDs     Field = "caller_ids_from_numbers"
 	OrgQuarantineDays   Field = "extension_quarantine_days"
 	OrgFirstAttempts    Field = "daily_first_attempts"
 	OrgSecondAttempts   Field = "daily_second_attempts"
@@ -43,6 +45,8 @@ var orgTable = []Attribute{
 		{Name: "kind", Label: "Kind", Kind: ValueChoice, Choices: kindNames(), Min: 1},
 		{Name: "name", Label: "Name", Kind: ValueText, Min: 1},
 	}},
+	{Name: OrgNamesRequired, Label: "First and last name are required", Section: orgDefaults, Kind: ValueFlag, Owner: admin, Help: "the sync puts what stands before the @ where Salesforce has none"},
+	{Name: OrgOwnCallerIDs, Label: "Caller IDs must be numbers of the org", Section: orgNumbers, Kind: ValueFlag, Owner: admin},
 	{Name: OrgDefaultTemplate, Label: "Template of new users", Section: orgDefaults, Kind: ValueText, Owner: admin},
 	{Name: OrgExtensionFirst, Label: "First extension", Section: orgNumbers, Kind: ValueText, Format: "digits", Min: 3, Max: 6, Owner: admin, Help: "new users get the next free one of the range"},
 	{Name: OrgExtensionLast, Label: "Last extension", Section: orgNumbers, Kind: ValueText, Format: "digits", Min: 3, Max: 6, Owner: admin},
@@ -71,6 +75,14 @@ func (o *OrgSettings) International() bool {
 // Entitled reports whether the org has what an attribute needs of it, such as
 // personal_numbers.
 func (o *OrgSettings) Entitled(to string) bool { return o.Values.Text(orgTable, Field(to)) == "true" }
+
+// NamesRequired reports whether users must have a first and a last name.
+func (o *OrgSettings) NamesRequired() bool {
+	return o.Values.Text(orgTable, OrgNamesRequired) == "true"
+}
+
+// OwnCallerIDs reports whether a caller ID must be one of the org's numbers.
+func (o *OrgSettings) OwnCallerIDs() bool { return o.Values.Text(orgTable, OrgOwnCallerIDs) == "true" }
 
 // Country is that of new users for whom none is known.
 func (o *OrgSettings) Country() string { return o.Values.Text(orgTable, OrgDefaultCountry) }
@@ -113,8 +125,8 @@ func (o *OrgSettings) Quarantine() time.Duration {
 
 // Attempts returns how often the dialer calls on a day by default, the first
 // and the second time.
-func (o *OrgSettings) Attempts() (first, second int) {
-	return o.Values.number(orgTable, OrgFirstAttempts), o.Values.number(orgTable, OrgSecondAttempts)
+func (o *OrgSettings) Attempts() (first, second int64) {
+	return int64(o.Values.number(orgTable, OrgFirstAttempts)), int64(o.Values.number(orgTable, OrgSecondAttempts))
 }
 
 // Set writes settings, given in whatever form, checked one by one and against

@@ -149,5 +149,6 @@ func Key(s string) string {
 	if ascii {
 		return strings.ToLower(s)
 	}
-	return norm.NFC.String(cases.Fold().String(norm.NFC.String(s)))
+	// Folding turns the letters of Cherokee into each other; lower case settles it.
+	return norm.NFC.String(strings.ToLower(cases.Fold().String(norm.NFC.String(s))))
 }

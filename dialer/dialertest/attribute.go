@@ -204,6 +204,8 @@ func testNeeded(t *testing.T, s *suite) {
 	if u := s.user(id); u.Phone != "+4930901820" || !dialer.PhoneValid(u.Phone) {
 		t.Errorf("a number of Germany: %q", u.Phone)
 	}
+	s.apply("applied", edit(id, dialer.User{Phone: "030 901821"}, dialer.FieldPhone)) // from where the user is
+	s.apply("unchanged", edit(id, dialer.User{Phone: "+49 30 901821"}, dialer.FieldPhone))
 }
 
 func testRedirects(t *testing.T, s *suite) {

@@ -90,6 +90,7 @@ func Run(t *testing.T, open func(t testing.TB) Directory) {
 		{"Secrets", testSecrets},
 		{"LastAdministrator", testLastAdmin},
 		{"OrgSettings", testOrgSettings},
+		{"OrgRules", testOrgRules},
 		{"ExtensionsGivenOut", testAllocate},
 		{"ExtensionsConcurrent", testAllocateConcurrent},
 		{"VirtualExtension", testVirtualExtension},

@@ -248,4 +248,21 @@ func testDerived(t *testing.T, s *suite) {
 	if d = derived(); d.EffectiveCallerID != "+12025550102" || d.EffectiveRegion != "EU" {
 		t.Errorf("entitled, and permitted: %+v", d)
 	}
+
+	// What is in force of the org's, the department's and the user's own.
+	s.settings(map[dialer.Field]any{dialer.OrgFirstAttempts: 5, dialer.OrgSecondAttempts: 3})
+	s.group(dialer.KindDepartment, "Sales", map[dialer.Field]any{"after_call_work_seconds": 30})
+	s.apply("applied", s.set(id, dialer.FieldFirstAttempts, 9, dialer.FieldDepartment, "Sales", dialer.FieldDevices, []any{
+		map[string]any{"name": "Desk", "caller_id": "+12025550109"}, map[string]any{"name": "Mobile", "enabled": false},
+	}))
+	d = derived()
+	if d.FirstAttempts != 9 || d.SecondAttempts != 3 || d.CallSettings["after_call_work_seconds"] != int64(30) {
+		t.Errorf("attempts %d and %d, of the department %v", d.FirstAttempts, d.SecondAttempts, d.CallSettings)
+	}
+	want := []dialer.DeviceState{
+		{Name: "Desk", CallerID: "+12025550109", Registration: "disconnected"}, {Name: "Mobile", CallerID: "+12025550102", Registration: "disabled"},
+	}
+	if !slices.Equal(d.Devices, want) {
+		t.Errorf("devices %v, want %v", d.Devices, want)
+	}
 }

@@ -55,6 +55,38 @@ func testOrgSettings(t *testing.T, s *suite) {
 	}
 }
 
+// testOrgRules has the org ask for more than the dialer does.
+func testOrgRules(t *testing.T, s *suite) {
+	nameless := plain(1)
+	nameless.FirstName = ""
+	before := s.add(nameless)[0]
+	s.number("+12025550101")
+	s.settings(map[dialer.Field]any{dialer.OrgNamesRequired: true, dialer.OrgOwnCallerIDs: true})
+	s.apply("applied", s.set(before, dialer.FieldTitle, "Rep")) // was so before
+	s.invalid(dialer.FieldLastName, edit(before, dialer.User{}, dialer.FieldLastName))
+	nameless = plain(2)
+	nameless.FirstName = ""
+	if u := s.user(s.add(nameless)[0]); u.FirstName != "user2" || u.LastName != "Person2" {
+		t.Errorf("the sync adds %q %q", u.FirstName, u.LastName)
+	}
+	nameless = plain(3)
+	nameless.FirstName = ""
+	c := create(nameless)
+	c.Actor = person
+	s.apply("refused", c)
+	for _, f := range []dialer.Field{dialer.FieldCallerIDNumber, dialer.FieldClickToCall, dialer.FieldUserOverride} {
+		s.invalid(f, s.set(before, f, "+12025550109"))
+		s.apply("applied", s.set(before, f, "(202) 555-0101"))
+	}
+
+	// Who leaves can use the dialer's way into Salesforce no more.
+	s.apply("applied", s.set(before, dialer.FieldSFAuthorization, "authorized"))
+	s.apply("applied", deactivate(before, machine))
+	if u := s.user(before); dialer.FieldSFAuthorization.Text(&u) != "revoked" {
+		t.Errorf("authorization of a leaver: %s", dialer.FieldSFAuthorization.Text(&u))
+	}
+}
+
 // testAllocate gives out the extensions of a range, one of which is taken.
 func testAllocate(t *testing.T, s *suite) {
 	s.settings(map[dialer.Field]any{dialer.OrgExtensionFirst: "0100", dialer.OrgExtensionLast: "0104"})

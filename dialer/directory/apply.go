@@ -69,7 +69,7 @@ func (d *Directory) transact(ctx context.Context, steps []step, results []dialer
 type step struct {
 	index  int // the caller's
 	phase  phase
-	round  int // how many changes of the same user come before it in the phase
+	round  int            // how many changes of the same user come before it in the phase
 	change *dialer.Change // with its user normalized
 }
 
@@ -95,6 +95,10 @@ func phaseOf(v dialer.Verb) phase {
 	return phaseEdit
 }
 
+// noCountry is that of telephone numbers until the user is known: only those
+// with a country code are read.
+const noCountry = "ZZ"
+
 // normal is a change with its user normalized, which is done once: it is needed
 // to look up what others hold and again to decide.
 func normal(ch *dialer.Change) *dialer.Change {
@@ -102,7 +106,15 @@ func normal(ch *dialer.Change) *dialer.Change {
 		return ch // carries no attributes
 	}
 	n := *ch
+	c := &n.User.Settings.Country
+	abroad := *c == "" && ch.Verb != dialer.VerbCreate && !slices.Contains(ch.Fields, dialer.FieldCountry)
+	if abroad { // where the user is, the directory knows
+		*c = noCountry
+	}
 	dialer.Normalize(&n.User)
+	if abroad {
+		*c = ""
+	}
 	return &n
 }
 

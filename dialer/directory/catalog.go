@@ -388,25 +388,29 @@ func (d *Directory) MayReceive(ctx context.Context, userID, number string) (allo
 // the settings of the org and of its permission groups as they are now.
 func (d *Directory) Deriver(ctx context.Context) (func(u *dialer.User) dialer.Derived, error) {
 	var org dialer.OrgSettings
-	groups := make(map[string]dialer.Values)
+	groups := make(map[dialer.Group]dialer.Values)
 	err := d.db.Read(ctx, func(tx *store.Tx) (err error) {
 		if org, err = d.readOrgSettings(ctx, tx); err != nil {
 			return err
 		}
 		return each(ctx, tx, func(rows *sql.Rows) error {
-			var name, stored string
-			if err := rows.Scan(&name, &stored); err != nil {
+			var g dialer.Group
+			var stored string
+			if err := rows.Scan((*string)(&g.Kind), &g.Name, &stored); err != nil {
 				return err
 			}
-			groups[name], err = dialer.ReadGroupSettings(dialer.KindPermissionGroup, stored)
+			groups[g], err = dialer.ReadGroupSettings(g.Kind, stored)
 			return err
-		}, "SELECT name, settings FROM groups WHERE org_id = $1 AND kind = 'permission_group'", d.org)
+		}, "SELECT kind, name, settings FROM groups WHERE org_id = $1 AND kind IN ('permission_group', 'department')", d.org)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read what users depend on: %w", err)
 	}
 	return func(u *dialer.User) dialer.Derived {
-		return dialer.Derive(u, dialer.Surroundings{Org: org, PermissionGroup: groups[u.One(dialer.KindPermissionGroup)]})
+		of := func(k dialer.Kind) dialer.Values { return groups[dialer.Group{Kind: k, Name: u.One(k)}] }
+		return dialer.Derive(u, dialer.Surroundings{
+			Org: org, PermissionGroup: of(dialer.KindPermissionGroup), Department: of(dialer.KindDepartment),
+		})
 	}, nil
 }
 

@@ -221,7 +221,19 @@ func (b *batch) wanted(steps []step) [slots]store.Strings {
 		if ch.Verb == dialer.VerbSettle {
 			continue
 		}
+		country := ch.User.Settings.Country
+		if e := b.users[ch.UserID]; e != nil && country == "" {
+			country = e.is.Settings.Country
+		}
+		if b.settings.OwnCallerIDs() {
+			for _, f := range callerIDs {
+				add(slotNumber, dialer.Phone(f.Text(&ch.User), country))
+			}
+		}
 		k := keys(&ch.User)
+		if k[slotNumber] != "" {
+			k[slotNumber] = dialer.Phone(k[slotNumber], country)
+		}
 		for s := range slots {
 			if ch.Verb == dialer.VerbCreate || slices.Contains(ch.Fields, s.field()) ||
 				ch.Verb == dialer.VerbLink && s == slotSalesforceID {

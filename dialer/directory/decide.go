@@ -172,7 +172,7 @@ func (b *batch) edit(c *cand) error {
 
 // fields copies the attributes that the change carries.
 func (b *batch) fields(c *cand) error {
-	src := c.change.User
+	src, phones := c.change.User, false
 	for _, f := range c.change.Fields {
 		if !f.Known() {
 			return &dialer.InvalidError{Field: f, Rule: "is not an attribute that can be written"}
@@ -185,12 +185,13 @@ func (b *batch) fields(c *cand) error {
 			return &dialer.InvalidError{Field: f, Rule: "must be given by a person: the sync makes nobody an administrator"}
 		}
 		f.Copy(&c.next, &src)
+		phones = phones || f.Phone()
 	}
 	if c.next.Extension == autoExtension {
 		c.next.Extension = c.e.is.Extension
 		c.auto = c.next.Extension == ""
 	}
-	if c.next.Settings.Country != c.e.is.Settings.Country {
+	if phones || c.next.Settings.Country != c.e.is.Settings.Country {
 		dialer.Normalize(&c.next) // numbers without a country code are from there
 	}
 	return nil
@@ -257,6 +258,9 @@ func deactivate(ch *dialer.Change, u *dialer.User) {
 	u.Status, u.StatusReason = dialer.StatusInactive, reason
 	stay(u)
 	u.LicenseTypes = nil
+	if a := dialer.FieldSFAuthorization; len(u.Settings.More) > 0 && a.Text(u) != a.Text(&dialer.User{}) {
+		a.SetText(u, "revoked") // what they signed in to Salesforce with
+	}
 	if !bySync(ch.Actor) {
 		u.AdminHold = true
 	}

@@ -80,8 +80,22 @@ func target(u *dialer.User) string {
 // and what the org has.
 func (b *batch) allowed(c *cand) (errs []error) {
 	was, next := &c.e.is, &c.next
+	if b.settings.NamesRequired() {
+		for _, f := range [...]dialer.Field{dialer.FieldFirstName, dialer.FieldLastName} {
+			if f.Text(next) == "" && (was.ID == "" || f.Text(was) != "") {
+				errs = append(errs, &dialer.InvalidError{Field: f, Rule: "must be set"})
+			}
+		}
+	}
+	if b.settings.OwnCallerIDs() {
+		for _, f := range callerIDs {
+			if n := f.Text(next); n != "" && n != f.Text(was) && !b.numbers[n] {
+				errs = append(errs, &dialer.InvalidError{Field: f, Rule: "must be one of the numbers of the org"})
+			}
+		}
+	}
 	if len(next.Settings.More) == 0 {
-		return nil
+		return errs
 	}
 	for _, m := range next.Settings.More {
 		a, ok := m.Field.Attribute()
@@ -109,6 +123,9 @@ func (b *batch) allowed(c *cand) (errs []error) {
 	return errs
 }
 
+// callerIDs are what people see who are called.
+var callerIDs = [...]dialer.Field{dialer.FieldCallerIDNumber, dialer.FieldClickToCall, dialer.FieldUserOverride}
+
 // blame puts an error on what the change does, where what it is about was so
 // before: to clear what another attribute needs is the fault of who clears it.
 func blame(e *dialer.InvalidError, was, next *dialer.User) *dialer.InvalidError {
@@ -131,6 +148,10 @@ func (b *batch) newcomer(ch *dialer.Change, c *cand, u *dialer.User) {
 	if bySync(ch.Actor) && (u.SystemRole == dialer.SystemRoleAdmin || u.Superuser) {
 		u.SystemRole, u.Superuser = dialer.SystemRoleUser, false
 		c.note = join(c.note, "not made an administrator: only a person does that")
+	}
+	if b.settings.NamesRequired() && bySync(ch.Actor) {
+		local, _, _ := strings.Cut(u.Email, "@")
+		u.FirstName, u.LastName = first(u.FirstName, local), first(u.LastName, local)
 	}
 	if country := b.settings.Country(); u.Settings.Country == "" && country != "" {
 		u.Settings.Country = country
