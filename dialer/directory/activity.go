@@ -48,13 +48,13 @@ func (d *Directory) Activity(ctx context.Context, q dialer.ActivityQuery) ([]dia
 			w.add("at < ?", q.Until)
 		}
 		if q.Actor != "" {
-			w.add("actor = ?", q.Actor)
+			w.add("actor = ?", tidy(q.Actor))
 		}
 		if q.ActorKind != "" {
-			w.add("actor_kind = ?", q.ActorKind)
+			w.add("actor_kind = ?", tidy(q.ActorKind))
 		}
 		if q.Text != "" {
-			w.mentions(q.Text)
+			w.mentions(tidy(q.Text))
 		}
 		order := "seq"
 		switch {

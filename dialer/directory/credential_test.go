@@ -14,9 +14,10 @@ import (
 	"github.com/rosterd/rosterd/store"
 )
 
-func (d *office) signIn(n int, password, code dialer.Secret) (dialer.SignedIn, error) {
+// signIn signs the first one in who was hired.
+func (d *office) signIn(password, code dialer.Secret) (dialer.SignedIn, error) {
 	return d.SignIn(d.Context(), dialer.SignIn{
-		Username: strings.ToUpper(person(n).Username), Password: password, Code: code, Client: "web", IP: "192.0.2.7",
+		Username: strings.ToUpper(person(1).Username), Password: password, Code: code, Client: "web", IP: "192.0.2.7",
 	})
 }
 
@@ -31,11 +32,11 @@ func (d *office) expect(err, want error) {
 func TestPasswordResetEndsSessions(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		ids := d.hire(2)
-		_, err := d.signIn(1, "anything at all", "")
+		_, err := d.signIn("anything at all", "")
 		d.expect(err, dialer.ErrSignIn)
 		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
 		d.must(err)
-		in, err := d.signIn(1, p.Password, "")
+		in, err := d.signIn(p.Password, "")
 		d.must(err)
 		if in.Session.UserID != ids[0] || in.Token == "" {
 			t.Fatalf("got %+v", in.Session)
@@ -60,9 +61,9 @@ func TestPasswordResetEndsSessions(t *testing.T) {
 		if list, _ = d.Sessions(t.Context(), ids[1]); len(list) != 1 || list[0].ID != other.ID || !list[0].EndedAt.IsZero() {
 			t.Errorf("another user's sessions: got %+v", list)
 		}
-		_, err = d.signIn(1, p.Password, "")
+		_, err = d.signIn(p.Password, "")
 		d.expect(err, dialer.ErrSignIn)
-		_, err = d.signIn(1, q.Password, "")
+		_, err = d.signIn(q.Password, "")
 		d.expect(err, dialer.ErrMustChange)
 		sign := dialer.SignIn{Username: person(1).Username, Password: q.Password, NewPassword: "short", Client: "web"}
 		_, err = d.SignIn(t.Context(), sign)
@@ -72,7 +73,7 @@ func TestPasswordResetEndsSessions(t *testing.T) {
 		sign.NewPassword = "a lasting pass phrase"
 		_, err = d.SignIn(t.Context(), sign)
 		d.must(err)
-		_, err = d.signIn(1, sign.NewPassword, "")
+		_, err = d.signIn(sign.NewPassword, "")
 		d.must(err)
 		for _, a := range append(d.entries(dialer.VerbResetPassword), d.entries(dialer.VerbSetPassword)...) {
 			for _, secret := range []dialer.Secret{p.Password, q.Password, sign.NewPassword} {
@@ -115,22 +116,22 @@ func TestLockOut(t *testing.T) {
 		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
 		d.must(err)
 		for range 9 {
-			_, err = d.signIn(1, "wrong wrong wrong", "")
+			_, err = d.signIn("wrong wrong wrong", "")
 			d.expect(err, dialer.ErrSignIn)
 		}
-		_, err = d.signIn(1, p.Password, "") // a right one makes the wrong ones forgotten
+		_, err = d.signIn(p.Password, "") // a right one makes the wrong ones forgotten
 		d.must(err)
 		for range 10 {
-			_, err = d.signIn(1, "wrong wrong wrong", "")
+			_, err = d.signIn("wrong wrong wrong", "")
 			d.expect(err, dialer.ErrSignIn)
 		}
-		_, err = d.signIn(1, p.Password, "")
+		_, err = d.signIn(p.Password, "")
 		d.expect(err, dialer.ErrLocked)
 		if n := len(d.entries(dialer.VerbLockOut)); n != 1 {
 			t.Errorf("got %d entries of the lock-out", n)
 		}
 		d.wait(16 * time.Minute)
-		_, err = d.signIn(1, p.Password, "")
+		_, err = d.signIn(p.Password, "")
 		d.must(err)
 	})
 }
@@ -140,17 +141,17 @@ func TestInactiveCannotSignIn(t *testing.T) {
 		ids := d.hire(1)
 		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
 		d.must(err)
-		in, err := d.signIn(1, p.Password, "")
+		in, err := d.signIn(p.Password, "")
 		d.must(err)
 		d.apply(dialer.Change{Verb: dialer.VerbDeactivate, UserID: ids[0]})
 		_, err = d.Authenticate(t.Context(), in.Token, "192.0.2.7")
 		d.expect(err, dialer.ErrNoSession)
-		_, err = d.signIn(1, p.Password, "")
+		_, err = d.signIn(p.Password, "")
 		d.expect(err, directory.ErrNoAccess)
-		_, err = d.signIn(1, "wrong wrong wrong", "") // says nothing to who does not know the password
+		_, err = d.signIn("wrong wrong wrong", "") // says nothing to who does not know the password
 		d.expect(err, dialer.ErrSignIn)
 		d.apply(dialer.Change{Verb: dialer.VerbDelete, UserID: ids[0]})
-		_, err = d.signIn(1, p.Password, "")
+		_, err = d.signIn(p.Password, "")
 		d.expect(err, dialer.ErrSignIn)
 	})
 }
@@ -160,13 +161,13 @@ func TestListedAddressesOnly(t *testing.T) {
 		ids := d.hire(1)
 		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
 		d.must(err)
-		in, err := d.signIn(1, p.Password, "")
+		in, err := d.signIn(p.Password, "")
 		d.must(err)
 		var u dialer.User
 		d.must(dialer.FieldIPACLEntries.Set(&u, []any{"198.51.100.0/24", "2001:db8::/32"}))
 		d.must(dialer.FieldIPACLEnabled.Set(&u, true))
 		d.apply(dialer.Change{Verb: dialer.VerbUpdate, UserID: ids[0], User: u, Fields: []dialer.Field{dialer.FieldIPACLEntries, dialer.FieldIPACLEnabled}})
-		_, err = d.signIn(1, p.Password, "")
+		_, err = d.signIn(p.Password, "")
 		d.expect(err, dialer.ErrAddress)
 		_, err = d.Authenticate(t.Context(), in.Token, "192.0.2.7")
 		d.expect(err, dialer.ErrAddress)
@@ -193,9 +194,9 @@ func TestChangePassword(t *testing.T) {
 		d.must(err)
 		d.expect(d.ChangePassword(t.Context(), ids[0], "wrong wrong wrong", "another pass phrase", ""), dialer.ErrSignIn)
 		d.must(d.ChangePassword(t.Context(), ids[0], p.Password, "another pass phrase", ""))
-		a, err := d.signIn(1, "another pass phrase", "")
+		a, err := d.signIn("another pass phrase", "")
 		d.must(err)
-		b, err := d.signIn(1, "another pass phrase", "")
+		b, err := d.signIn("another pass phrase", "")
 		d.must(err)
 		d.must(d.ChangePassword(t.Context(), ids[0], "another pass phrase", "yet another phrase", a.Session.ID))
 		_, err = d.Authenticate(t.Context(), a.Token, "")
@@ -218,7 +219,7 @@ func TestSignInAgainstDeactivation(t *testing.T) {
 		d.must(err)
 		for range 5 {
 			var wg sync.WaitGroup
-			wg.Go(func() { _, _ = d.signIn(1, p.Password, "") })
+			wg.Go(func() { _, _ = d.signIn(p.Password, "") })
 			wg.Go(func() {
 				d.Apply(context.Background(), []dialer.Change{{Verb: dialer.VerbDeactivate, UserID: ids[0], Actor: root}})
 			})

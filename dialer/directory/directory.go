@@ -33,6 +33,9 @@ type Options struct {
 	// attributes names.
 	Owners map[dialer.Field]dialer.Owner
 
+	// SessionIdle is after how long unused a session ends; 0 is never.
+	SessionIdle time.Duration
+
 	// SecretKey encrypts the secrets that must be read again. It is the content
 	// of a key file; without one, the database keeps a key.
 	SecretKey []byte

@@ -57,7 +57,7 @@ func testSecondFactor(t *testing.T, key string) {
 		_, err = d.ResetFactor(t.Context(), ids[0], root)
 		d.expect(err, dialer.ErrNotEnrolled)
 		d.must(d.RequireFactor(t.Context(), ids[0], true, root))
-		in, err := d.signIn(1, p.Password, "")
+		in, err := d.signIn(p.Password, "")
 		d.must(err)
 		if in, err = d.Authenticate(t.Context(), in.Token, ""); err != nil || !in.MustEnroll {
 			t.Errorf("got %t, %v: want a session good for enrolling only", in.MustEnroll, err)
@@ -70,7 +70,7 @@ func testSecondFactor(t *testing.T, key string) {
 		if u.Scheme != "otpauth" || u.Query().Get("secret") != string(e.Secret) || len(e.BackupCodes) != 10 {
 			t.Errorf("got %d backup codes, URI with %s", len(e.BackupCodes), u.Scheme)
 		}
-		_, err = d.signIn(1, p.Password, "") // not in use yet
+		_, err = d.signIn(p.Password, "") // not in use yet
 		d.must(err)
 		d.expect(d.VerifyFactor(t.Context(), ids[0], "000000"), dialer.ErrSignIn)
 		d.must(d.VerifyFactor(t.Context(), ids[0], app(t, e.Secret, d.clock())))
@@ -78,18 +78,18 @@ func testSecondFactor(t *testing.T, key string) {
 		d.expect(err, dialer.ErrEnrolled)
 		d.sealed(e.Secret)
 
-		_, err = d.signIn(1, p.Password, "")
+		_, err = d.signIn(p.Password, "")
 		d.expect(err, dialer.ErrCodeNeeded)
-		_, err = d.signIn(1, p.Password, app(t, e.Secret, d.clock())) // was used to verify
+		_, err = d.signIn(p.Password, app(t, e.Secret, d.clock())) // was used to verify
 		d.expect(err, dialer.ErrSignIn)
 		d.wait(time.Minute)
-		_, err = d.signIn(1, p.Password, app(t, e.Secret, d.clock().Add(-30*time.Second)))
+		_, err = d.signIn(p.Password, app(t, e.Secret, d.clock().Add(-30*time.Second)))
 		d.must(err)
-		_, err = d.signIn(1, p.Password, app(t, e.Secret, d.clock().Add(5*time.Minute)))
+		_, err = d.signIn(p.Password, app(t, e.Secret, d.clock().Add(5*time.Minute)))
 		d.expect(err, dialer.ErrSignIn)
-		_, err = d.signIn(1, p.Password, dialer.Secret(strings.ToUpper(string(e.BackupCodes[3]))))
+		_, err = d.signIn(p.Password, dialer.Secret(strings.ToUpper(string(e.BackupCodes[3]))))
 		d.must(err)
-		_, err = d.signIn(1, p.Password, e.BackupCodes[3])
+		_, err = d.signIn(p.Password, e.BackupCodes[3])
 		d.expect(err, dialer.ErrSignIn)
 		c, err := d.Credential(t.Context(), ids[0])
 		d.must(err)
@@ -104,7 +104,7 @@ func testSecondFactor(t *testing.T, key string) {
 		if c, _ = d.Credential(t.Context(), ids[0]); c.SecondFactor != dialer.FactorNone || c.BackupCodes != 0 || !c.MustEnroll {
 			t.Errorf("after the reset: %+v", c)
 		}
-		if in, err = d.signIn(1, p.Password, ""); err != nil || !in.MustEnroll {
+		if in, err = d.signIn(p.Password, ""); err != nil || !in.MustEnroll {
 			t.Errorf("after the reset: must enroll %t, %v", in.MustEnroll, err)
 		}
 	})

@@ -50,7 +50,7 @@ func (d *Directory) previewImport(ctx context.Context, r *dialer.ImportRequest, 
 		return dialer.MassAction{}, err
 	}
 	m := &massRow{MassAction: dialer.MassAction{
-		Action: dialer.MassImport, Reason: strings.ToValidUTF8(r.Reason, "\uFFFD"), Actor: r.Actor, Scope: "a file in " + r.Format,
+		Action: dialer.MassImport, Reason: tidy(r.Reason), Actor: r.Actor, Scope: "a file in " + r.Format,
 	}}
 	m.options = massOptions{Seats: r.Seats, Within: r.Within, NoInvite: r.NoInvite}
 	if r.Seats == nil {
@@ -138,7 +138,7 @@ func (r *importRow) text() string {
 
 func (r *importRow) str(f dialer.Field) string {
 	s, _ := r.Values[f].(string)
-	return strings.TrimSpace(s)
+	return tidy(strings.TrimSpace(s))
 }
 
 // match finds the users whom rows are about: by id, else by Salesforce id, else

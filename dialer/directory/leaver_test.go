@@ -21,7 +21,7 @@ func TestLeavers(t *testing.T) {
 		}
 		left := d.clock()
 		d.wait(8 * time.Minute)
-		seen, due := d.clock(), left.Add(9*time.Hour)
+		due := left.Add(9 * time.Hour)
 		schedule := dialer.Change{Verb: dialer.VerbSchedule, UserID: people[1], At: due, Reason: dialer.ReasonSalesforceInactive, Actor: machine, Source: left}
 		d.apply(schedule)
 		d.apply(dialer.Change{Verb: dialer.VerbUnschedule, UserID: people[1], Actor: machine})
@@ -29,7 +29,7 @@ func TestLeavers(t *testing.T) {
 		schedule.Source = d.clock()
 		left = schedule.Source
 		d.wait(2 * time.Minute)
-		seen = d.clock()
+		seen := d.clock()
 		d.apply(schedule)
 		d.wait(6 * time.Hour)
 		d.apply(dialer.Change{Verb: dialer.VerbDeactivate, UserID: people[1], Actor: dialer.Actor{Kind: dialer.ActorScheduler}})

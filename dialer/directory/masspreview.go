@@ -23,7 +23,7 @@ func (d *Directory) PreviewMass(ctx context.Context, r dialer.MassRequest) (dial
 
 func (d *Directory) previewMass(ctx context.Context, r *dialer.MassRequest) (dialer.MassAction, error) {
 	m := &massRow{MassAction: dialer.MassAction{
-		Action: r.Action, Field: r.Field, Value: r.Value, Reason: strings.ToValidUTF8(r.Reason, "\uFFFD"), Actor: r.Actor, Scope: scopeText(&r.Scope),
+		Action: r.Action, Field: r.Field, Value: r.Value, Reason: tidy(r.Reason), Actor: r.Actor, Scope: scopeText(&r.Scope),
 	}}
 	m.options = massOptions{Seats: r.Seats, Within: r.Scope.Within}
 	if m.Scope == "" {
@@ -59,7 +59,7 @@ func scopeText(s *dialer.MassScope) string {
 	case s.IDs != nil && s.Filter == nil && !s.All:
 		return "selected"
 	case s.Filter != nil && s.IDs == nil && !s.All:
-		return strings.TrimSpace("matching " + strings.ToValidUTF8(s.FilterText, "\uFFFD"))
+		return strings.TrimSpace("matching " + tidy(s.FilterText))
 	case s.All && s.IDs == nil && s.Filter == nil:
 		return "all"
 	}
@@ -87,7 +87,7 @@ func (d *Directory) freeze(ctx context.Context, tx *store.Tx, id int64, r *diale
 		_, err := tx.Load(ctx, "mass_items", []string{"action_id", "seq", "user_id"}, func(yield func([]any) bool) {
 			row := make([]any, 3)
 			for _, user := range r.Scope.IDs {
-				if user = strings.ToValidUTF8(strings.ReplaceAll(user, "\x00", ""), "\uFFFD"); user == "" || seen[user] {
+				if user = tidy(user); user == "" || seen[user] {
 					continue
 				}
 				seen[user] = true
@@ -125,12 +125,12 @@ func (w *where) within(groups []dialer.Group) {
 		w.add("g.kind = ?", string(g.Kind))
 		w.add("g.name = ?", g.Name)
 	}
-	var any []string
+	var either []string
 	for pair := range slices.Chunk(w.terms, 2) {
-		any = append(any, strings.Join(pair, " AND "))
+		either = append(either, strings.Join(pair, " AND "))
 	}
 	w.terms = append(terms, `EXISTS (SELECT 1 FROM memberships m JOIN groups g ON g.id = m.group_id
-		WHERE m.org_id = u.org_id AND m.user_id = u.id AND (`+strings.Join(any, " OR ")+"))")
+		WHERE m.org_id = u.org_id AND m.user_id = u.id AND (`+strings.Join(either, " OR ")+"))")
 }
 
 // dryRun decides a mass action in preparation without writing to any user, and

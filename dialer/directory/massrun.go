@@ -18,8 +18,6 @@ const (
 	// massPoll is how often it is looked whether another program started a mass
 	// action, or died in the middle of one.
 	massPoll = 2 * time.Second
-	// sweepEvery is how often what is stale is removed.
-	sweepEvery = time.Hour
 )
 
 // RunMass carries out mass actions as they are started, until ctx ends. Any
@@ -28,12 +26,8 @@ func (d *Directory) RunMass(ctx context.Context) error {
 	tick := time.NewTicker(massPoll)
 	defer tick.Stop()
 	var said string
-	var swept time.Time
 	for {
 		err := d.stepsOfMass(ctx)
-		if err == nil && time.Since(swept) > sweepEvery {
-			swept, err = time.Now(), d.sweepMass(ctx)
-		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -195,26 +189,4 @@ func readItems(ctx context.Context, tx *store.Tx, id, from int64, limit int) ([]
 func countsText(c *dialer.MassCounts) (string, error) {
 	b, err := json.Marshal(c)
 	return string(b), err
-}
-
-// sweepMass removes previews that nobody started, and what users had before
-// mass actions that can be undone no more.
-func (d *Directory) sweepMass(ctx context.Context) error {
-	now := d.now()
-	err := d.db.Update(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Exec(ctx, "DELETE FROM mass_actions WHERE org_id = $1 AND state IN ('preparing', 'previewed') AND created_at < $2",
-			d.org, now.Add(-staleAfter)); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `UPDATE mass_items SET was = '' WHERE was <> '' AND action_id IN
-			(SELECT id FROM mass_actions WHERE org_id = $1 AND undo_until <> 0 AND undo_until <= $2)`, d.org, now); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "UPDATE mass_actions SET undo_until = 0 WHERE org_id = $1 AND undo_until <> 0 AND undo_until <= $2", d.org, now)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("remove stale mass actions: %w", err)
-	}
-	return nil
 }

@@ -77,7 +77,7 @@ func (d *Directory) MassItems(ctx context.Context, id int64, q dialer.MassItemQu
 		w.add("i.action_id = ?", id)
 		w.add("i.seq > ?", q.After)
 		if q.Outcome != "" {
-			w.add("i.outcome = ?", q.Outcome)
+			w.add("i.outcome = ?", tidy(q.Outcome))
 		}
 		if q.Expected {
 			w.terms = append(w.terms, "i.expected <> ''")

@@ -122,13 +122,13 @@ func (d *Directory) Messages(ctx context.Context, q dialer.MessageQuery) ([]dial
 		w := &where{tx: tx}
 		w.add("org_id = ?", d.org)
 		if q.Kind != "" {
-			w.add("kind = ?", string(q.Kind))
+			w.add("kind = ?", tidy(string(q.Kind)))
 		}
 		if q.State != "" {
-			w.add("state = ?", q.State)
+			w.add("state = ?", tidy(q.State))
 		}
 		if q.UserID != "" {
-			w.add("user_id = ?", q.UserID)
+			w.add("user_id = ?", tidy(q.UserID))
 		}
 		if q.After > 0 {
 			w.add("id < ?", q.After)
@@ -193,8 +193,10 @@ func (d *Directory) RetryMessage(ctx context.Context, id int64, by dialer.Actor)
 		if _, err := tx.Exec(ctx, "UPDATE outbox SET state = 'pending', next_at = $3, settled_at = 0 WHERE org_id = $1 AND id = $2", d.org, id, d.now()); err != nil {
 			return err
 		}
-		return d.record(ctx, tx, record{user: m.UserID, verb: dialer.VerbRetry, note: m.Key, by: by,
-			before: fmt.Sprintf(`{"state":%q}`, m.State), after: `{"state":"pending"}`})
+		return d.record(ctx, tx, record{
+			user: m.UserID, verb: dialer.VerbRetry, note: m.Key, by: by,
+			before: fmt.Sprintf(`{"state":%q}`, m.State), after: `{"state":"pending"}`,
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("send message %d again: %w", id, err)

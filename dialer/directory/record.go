@@ -41,6 +41,12 @@ func (d *Directory) record(ctx context.Context, tx *store.Tx, r record) error {
 // text.
 func legible(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
+// tidy makes text that anybody may have written such that it can be stored, or
+// looked for.
+func tidy(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
 // byID returns a user, who may be deleted.
 func (d *Directory) byID(ctx context.Context, tx *store.Tx, id string) (dialer.User, error) {
 	if !legible(id) {

@@ -87,7 +87,7 @@ func (d *Directory) ListSessions(ctx context.Context, q dialer.SessionQuery) (pa
 				return &dialer.InvalidError{Field: "after", Rule: "must be what the last page gave"}
 			}
 			w.add("(started_at, id) < (?", micros)
-			w.args = append(w.args, id)
+			w.args = append(w.args, tidy(id))
 			w.terms[len(w.terms)-1] += ", $" + strconv.Itoa(len(w.args)) + ")"
 		}
 		page, err = readSessions(ctx, tx, "SELECT "+sessionColumns+" FROM sessions WHERE "+w.sql()+
@@ -122,7 +122,7 @@ func (d *Directory) whichSessions(tx *store.Tx, q dialer.SessionQuery) *where {
 	w := &where{tx: tx}
 	w.add("org_id = ?", d.org)
 	if q.UserID != "" {
-		w.add("user_id = ?", q.UserID)
+		w.add("user_id = ?", tidy(q.UserID))
 	}
 	if q.Open {
 		w.terms = append(w.terms, "ended_at = 0")
@@ -193,7 +193,7 @@ func (d *Directory) endScope(ctx context.Context, tx *store.Tx, scope dialer.Ses
 		return n, err
 	}
 	return n, d.record(ctx, tx, record{
-		user: user, verb: dialer.VerbEndSession, reason: dialer.Reason(reason), note: note, by: by,
+		user: user, verb: dialer.VerbEndSession, reason: dialer.Reason(reason), note: tidy(note), by: by,
 		before: fmt.Sprintf(`{"open_sessions":%d}`, n), after: `{"open_sessions":0}`,
 	})
 }
@@ -265,6 +265,22 @@ func (d *Directory) Authenticate(ctx context.Context, token dialer.Secret, ip st
 		in.Session.LastSeenAt = now
 	}
 	return in, nil
+}
+
+// TouchSession notes that a session is in use, for a client that was not signed
+// in here; see OpenSession. One that has ended is dialer.ErrNoSession.
+func (d *Directory) TouchSession(ctx context.Context, id string) error {
+	err := d.db.Update(ctx, func(tx *store.Tx) error {
+		n, err := tx.Exec(ctx, "UPDATE sessions SET last_seen_at = $3 WHERE org_id = $1 AND id = $2 AND ended_at = 0", d.org, tidy(id), d.now())
+		if err == nil && n == 0 {
+			return dialer.ErrNoSession
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("note a session in use: %w", err)
+	}
+	return nil
 }
 
 // SignOut ends the session that a token proves: for logout, where the user
