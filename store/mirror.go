@@ -213,7 +213,7 @@ func (m *Mirror) ByKey(ctx context.Context, email bool, keys []string) ([]Mirror
 
 // pageRows is how many rows a stream reads at a time: no read lasts long, so
 // that writers and checkpoints are never held up.
-const pageRows = 2000
+const pageRows = 1000
 
 // Unsettled yields, by id, the rows that reconcile must look at under policy:
 // those that were not found in order under it since their content changed, and

@@ -20,7 +20,7 @@ const (
 		"&_pragma=foreign_keys(1)&_pragma=temp_store(memory)" +
 		"&_pragma=journal_size_limit(67108864)" // a first sync leaves no gigabyte of log behind
 	writePragmas = pragmas + "&_pragma=cache_size(-8000)&_pragma=wal_autocheckpoint(4000)"
-	readPragmas  = pragmas + "&_pragma=query_only(1)&_pragma=cache_size(-2000)" // the system caches the file too
+	readPragmas  = pragmas + "&_pragma=query_only(1)&_pragma=cache_size(-1000)" // the system caches the file too
 )
 
 func openSQLite(ctx context.Context, u *url.URL, o Options) (*DB, error) {
