@@ -69,11 +69,14 @@ func (d *Directory) groups(ctx context.Context, tx *store.Tx, condition string, 
 	if err != nil || len(list) == 0 {
 		return list, err
 	}
+	// An index counts everybody at once, and few are deleted. CROSS JOIN has
+	// SQLite begin with those.
 	ids := "SELECT id FROM groups WHERE org_id = $1 AND " + condition
-	for sign, query := range map[int64]string{ // an index counts everybody at once, and few are deleted
-		1: "SELECT m.group_id, count(*) FROM memberships m WHERE m.org_id = $1 AND m.group_id IN (" + ids + ") GROUP BY m.group_id",
-		-1: `SELECT m.group_id, count(*) FROM dialer_users u JOIN memberships m ON m.org_id = u.org_id AND m.user_id = u.id
-			WHERE u.org_id = $1 AND u.status = 'deleted' AND m.group_id IN (` + ids + ") GROUP BY m.group_id",
+	for sign, query := range map[int64]string{
+		1: `SELECT g.id, (SELECT count(*) FROM memberships m WHERE m.org_id = $1 AND m.group_id = g.id)
+			FROM groups g WHERE g.id IN (` + ids + ")",
+		-1: `SELECT m.group_id, count(*) FROM dialer_users u CROSS JOIN memberships m WHERE m.org_id = u.org_id AND m.user_id = u.id
+			AND u.org_id = $1 AND u.status = 'deleted' AND m.group_id IN (` + ids + ") GROUP BY m.group_id",
 	} {
 		err := each(ctx, tx, func(rows *sql.Rows) error {
 			var id, n int64
