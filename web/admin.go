@@ -11,6 +11,7 @@ import (
 type licensesPage struct {
 	Licenses []control.License
 	Over     []control.License // more assigned than purchased
+	Charts   []chart
 }
 
 func (v *visit) licenses() error {
@@ -23,6 +24,13 @@ func (v *visit) licenses() error {
 		if l.Left < 0 {
 			p.Over = append(p.Over, l)
 		}
+	}
+	h, err := v.api.Trend(v.r.Context(), 30)
+	if err != nil && refused(err) == nil {
+		return err
+	}
+	if err == nil {
+		p.Charts = v.chartSeats(h, p.Licenses)
 	}
 	return v.page("licenses", "Licenses", p)
 }

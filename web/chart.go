@@ -101,47 +101,61 @@ func line(samples []sample, from, to time.Time, y func(float64) float64) string 
 	return strings.TrimSpace(b.String())
 }
 
-// chartHealth draws what the runs tell: how much changed each day, and how
-// many calls were made.
+// chartHealth draws how the org went: how much changed each day, and the calls
+// of the last day beside the budget.
 func (v *visit) chartHealth(p *healthPage) error {
-	page, err := v.api.Runs(v.r.Context(), 0, 1000)
+	page, err := v.api.Runs(v.r.Context(), 0, 8)
 	if err != nil {
 		return err
 	}
 	for _, r := range page.Runs {
-		if len(p.Runs) < 8 {
-			p.Runs = append(p.Runs, runLine{r})
-		}
+		p.Runs = append(p.Runs, runLine{r})
 	}
-	p.Charts = []chart{v.chartChanges(page.Runs), v.chartCalls(page.Runs)}
+	h, err := v.api.Trend(v.r.Context(), 15)
+	if refused(err) != nil {
+		return nil // charts are a help, not the point
+	}
+	if err != nil {
+		return err
+	}
+	p.Charts = []chart{v.chartChanges(h.Changes), v.chartCalls(h.Calls, p.Status.Quota.Budget)}
 	return nil
 }
 
 // daily are the figures of one day.
 type daily struct {
 	day                  time.Time
-	joined, edited, left int
+	joined, edited, left int64
 }
 
+// chartDays is how many days the charts of changes show.
+const chartDays = 14
+
 // chartChanges draws joiners, edits and leavers of each day.
-func (v *visit) chartChanges(runs []control.Run) chart {
+func (v *visit) chartChanges(changes []control.TrendRow) chart {
 	c := chart{ID: "changes", Title: "Changes per day", Unit: "users"}
 	now := time.Now().In(v.zone)
 	var days []daily
-	for i := range 14 {
-		d := now.AddDate(0, 0, i-13)
+	for i := range chartDays {
+		d := now.AddDate(0, 0, i-chartDays+1)
 		days = append(days, daily{day: time.Date(d.Year(), d.Month(), d.Day(), 0, 0, 0, 0, v.zone)})
 	}
-	for _, r := range runs {
-		at := r.Started.In(v.zone)
+	for _, r := range changes {
+		at := r.At.In(v.zone)
 		i := slices.IndexFunc(days, func(d daily) bool { return d.day.YearDay() == at.YearDay() && d.day.Year() == at.Year() })
-		if i >= 0 {
-			days[i].joined += r.Created + r.Reactivated
-			days[i].edited += r.Updated + r.Linked
-			days[i].left += r.Deactivated
+		if i < 0 {
+			continue
+		}
+		switch r.What {
+		case "create", "activate":
+			days[i].joined += r.N
+		case "update", "link":
+			days[i].edited += r.N
+		case "deactivate", "delete":
+			days[i].left += r.N
 		}
 	}
-	most := 0
+	most := int64(0)
 	for _, d := range days {
 		most = max(most, d.joined, d.edited, d.left)
 	}
@@ -153,14 +167,14 @@ func (v *visit) chartChanges(runs []control.Run) chart {
 		x := chartLeft + slot*float64(i)
 		label := d.day.Format("2 Jan")
 		row := point{Label: label}
-		for s, n := range []int{d.joined, d.edited, d.left} {
+		for s, n := range []int64{d.joined, d.edited, d.left} {
 			row.Values = append(row.Values, number(n))
 			if n > 0 {
 				top := y(float64(n))
 				c.Series[s].Bars = append(c.Series[s].Bars, bar{x + slot*(0.14+0.24*float64(s)), top, slot * 0.22, chartBottom - top, fmt.Sprintf("%s: %s %s", label, number(n), c.Series[s].Label)})
 			}
 		}
-		if i%3 == 0 || i == len(days)-1 {
+		if (len(days)-1-i)%3 == 0 {
 			c.Ticks = append(c.Ticks, tick{x + slot/2, label})
 		}
 		c.Rows = append(c.Rows, row)
@@ -168,31 +182,103 @@ func (v *visit) chartChanges(runs []control.Run) chart {
 	return c
 }
 
-// chartCalls draws the calls to Salesforce of the last day, hour by hour.
-func (v *visit) chartCalls(runs []control.Run) chart {
-	c := chart{ID: "calls", Title: "Salesforce calls by runs, last 24 hours", Unit: "calls"}
-	end := time.Now().Truncate(time.Hour)
-	hours := make([]int, 24)
-	for _, r := range runs {
-		if i := 23 - int(end.Add(time.Hour).Sub(r.Started)/time.Hour); i >= 0 && i < 24 {
-			hours[i] += r.SalesforceCalls
+// chartCalls draws how the calls of the last day added up, hour by hour, and
+// the budget that they must stay under.
+func (v *visit) chartCalls(calls []control.TrendRow, budget int) chart {
+	c := chart{ID: "calls", Title: "Quota burn, last 24 hours", Unit: "calls"}
+	end := time.Now().UTC().Truncate(time.Hour)
+	hours := make([]int64, 24)
+	for _, r := range calls {
+		if i := 23 - int(end.Sub(r.At)/time.Hour); i >= 0 && i < 24 {
+			hours[i] += r.N
 		}
 	}
-	most := slices.Max(hours)
-	c.Empty = most == 0
-	y := c.scale(float64(most))
-	c.Series = []series{{Label: "calls"}}
+	all, most := int64(0), slices.Max(hours)
+	for _, n := range hours {
+		all += n
+	}
+	c.Empty = all == 0
+	top := max(all, most)
+	if budget > 0 && int64(budget) <= 4*top {
+		top = max(top, int64(budget))
+	}
+	y := c.scale(float64(top))
+	if budget > 0 && int64(budget) <= top {
+		c.Mark = &tick{y(float64(budget)), "budget " + number(budget)}
+	}
+	c.Series = []series{{Label: "in the hour"}, {Label: "together"}}
 	slot := (chartRight - chartLeft) / 24
+	sum := int64(0)
+	var path strings.Builder
 	for i, n := range hours {
+		sum += n
 		label := end.Add(time.Duration(i-23) * time.Hour).In(v.zone).Format("15:04")
-		c.Rows = append(c.Rows, point{label, []string{number(n)}})
+		c.Rows = append(c.Rows, point{label, []string{number(n), number(sum)}})
 		if n > 0 {
-			top := y(float64(n))
-			c.Series[0].Bars = append(c.Series[0].Bars, bar{chartLeft + slot*(float64(i)+0.15), top, slot * 0.7, chartBottom - top, label + ": " + plural(n, "call", "calls")})
+			at := y(float64(n))
+			c.Series[0].Bars = append(c.Series[0].Bars, bar{chartLeft + slot*(float64(i)+0.15), at, slot * 0.7, chartBottom - at, label + ": " + plural(n, "call", "calls")})
 		}
+		fmt.Fprintf(&path, "%s%.1f %.1f ", map[bool]string{true: "M", false: "L"}[i == 0], chartLeft+slot*(float64(i)+0.5), y(float64(sum)))
 		if i%4 == 3 {
 			c.Ticks = append(c.Ticks, tick{chartLeft + slot*(float64(i)+0.5), label})
 		}
 	}
+	if !c.Empty {
+		c.Series[1].Path = strings.TrimSpace(path.String())
+	}
 	return c
+}
+
+// chartSeats draws how many seats of each type were in use.
+func (v *visit) chartSeats(h control.Trend, licenses []control.License) []chart {
+	var out []chart
+	now := time.Now()
+	for _, l := range licenses {
+		c := chart{ID: "seats-" + strings.Map(letters, l.Type), Title: word(words())(l.Type) + " seats in use, last 30 days", Unit: "seats"}
+		most := max(l.Purchased, l.Assigned)
+		var steps []sample
+		n := l.Assigned
+		for _, r := range h.Seats {
+			if r.What != l.Type {
+				continue
+			}
+			if len(steps) > 0 { // a step, not a slope
+				steps = append(steps, sample{r.At, float64(n)})
+			}
+			n = r.N
+			steps = append(steps, sample{r.At, float64(n)})
+			most = max(most, n)
+		}
+		steps = append(steps, sample{now, float64(n)})
+		y := c.scale(float64(most))
+		c.Mark = &tick{y(float64(l.Purchased)), "purchased " + number(l.Purchased)}
+		c.Series = []series{{Label: "in use", Path: line(steps, h.Since, now, y)}}
+		for day := range 31 {
+			at := h.Since.AddDate(0, 0, day)
+			if at.After(now) {
+				at = now
+			}
+			label := at.In(v.zone).Format("2 Jan")
+			value := steps[0].n
+			for _, s := range steps {
+				if !s.at.After(at) {
+					value = s.n
+				}
+			}
+			c.Rows = append(c.Rows, point{label, []string{number(int64(value))}})
+			if day%6 == 0 {
+				c.Ticks = append(c.Ticks, tick{chartLeft + (chartRight-chartLeft)*float64(day)/30.5, label})
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// letters keeps what an id can hold.
+func letters(r rune) rune {
+	if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+		return r
+	}
+	return '-'
 }

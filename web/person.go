@@ -42,6 +42,30 @@ func (v *visit) why() error {
 	return v.page("why", "Why?", p)
 }
 
+// callNames finds what the people are called of whom a run holds or plans
+// something: the dialer users of them.
+func (v *visit) callNames(r control.Run) map[string]string {
+	var list []entry
+	for _, h := range r.HeldItems {
+		list = append(list, entry{Activity: control.Activity{UserID: h.UserID}})
+	}
+	for _, c := range r.Changes {
+		list = append(list, entry{Activity: control.Activity{UserID: c.UserID}})
+	}
+	list = list[:min(len(list), nameMost)]
+	v.names(v.r.Context(), list)
+	out := map[string]string{}
+	for _, e := range list {
+		if e.UserID != "" {
+			out[e.UserID] = e.Name
+		}
+	}
+	return out
+}
+
+// nameMost is how many names one page looks up.
+const nameMost = 200
+
 // nameWorkers is how many users are looked up at a time.
 const nameWorkers = 8
 

@@ -17,7 +17,7 @@ type runPage struct {
 	Counts  []count
 	Changes []entry
 	Next    string
-	Filter  string // of the changes: a verb, "" for all
+	Names   map[string]string // of users, by their id or Salesforce id
 }
 
 // lively says that the page moves while the run does.
@@ -83,6 +83,7 @@ func (v *visit) run() error {
 		return err
 	}
 	p := pageOf(r)
+	p.Names = v.callNames(r)
 	if !r.DryRun && r.Outcome != sync.Running {
 		page, err := v.api.RunChanges(v.r.Context(), id, control.ActivityFilter{Before: number64(v.query("before")), Limit: 50})
 		if err != nil {
