@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rosterd/rosterd/dialer"
@@ -306,6 +307,23 @@ func testLastAdmin(t *testing.T, s *suite) {
 	s.apply("unchanged", deactivate(ids[1], machine))
 	s.apply("applied", demote)
 	last(deactivate(ids[2], person))
+
+	// Of many who go at the same time, one stays.
+	s.apply("applied", s.set(ids[0], dialer.FieldSuperuser, true))
+	var wg sync.WaitGroup
+	for _, id := range ids {
+		wg.Go(func() { s.d.Apply(t.Context(), []dialer.Change{deactivate(id, machine)}) })
+	}
+	wg.Wait()
+	left := 0
+	for _, u := range s.all() {
+		if u.Status == dialer.StatusActive && (u.Superuser || u.SystemRole == dialer.SystemRoleAdmin) {
+			left++
+		}
+	}
+	if left != 1 {
+		t.Errorf("%d administrators are left", left)
+	}
 	fresh := plain(4)
 	fresh.SystemRole, fresh.Superuser = dialer.SystemRoleAdmin, true
 	if u := s.user(s.add(fresh)[0]); u.Superuser || u.SystemRole != dialer.SystemRoleUser {

@@ -214,6 +214,23 @@ func testTemplates(t *testing.T, s *suite) {
 	if _, err := s.d.Template(t.Context(), "None"); err == nil {
 		t.Error("a template that is not there")
 	}
+
+	// Whoever is added with a template gets it, seats and all; the org's is for
+	// those without.
+	named := in(dialer.KindTemplate, 2, "Rep")
+	got = s.user(s.add(named)[0])
+	if !slices.Equal(got.LicenseTypes, []string{"agent"}) || dialer.FieldRingTimeout.Text(&got) != "45" || !slices.Equal(got.In(dialer.KindTag), []string{"new", "remote"}) {
+		t.Errorf("by name: %v, %v, %v", got.LicenseTypes, got.Groups, got.Settings)
+	}
+	s.apply("refused", create(in(dialer.KindTemplate, 3, "None")))
+	s.group(dialer.KindTemplate, "Plain", map[dialer.Field]any{"voicemail_drop": true})
+	s.settings(map[dialer.Field]any{dialer.OrgDefaultTemplate: "Plain"})
+	ids := s.add(plain(3), in(dialer.KindTemplate, 4, "Rep"))
+	for i, want := range []string{"Plain", "Rep"} {
+		if u := s.user(ids[i]); u.One(dialer.KindTemplate) != want || dialer.FieldVoicemailDrop.Flag(&u) != (i == 0) {
+			t.Errorf("user %d has template %s, want %s", i, u.One(dialer.KindTemplate), want)
+		}
+	}
 }
 
 func testDerived(t *testing.T, s *suite) {

@@ -38,6 +38,9 @@ func whole() dialer.User {
 func testCreate(t *testing.T, s *suite) {
 	s.seats("agent:1", "office:1")
 	want := whole()
+	for _, name := range want.In(dialer.KindTemplate) {
+		s.group(dialer.KindTemplate, name, nil)
+	}
 	r := s.apply("applied", create(want, "office", "agent"))[0]
 	got := s.user(r.UserID)
 	want.ID, want.Version, want.Status, want.Origin = r.UserID, 1, dialer.StatusActive, dialer.OriginSalesforce

@@ -25,7 +25,8 @@ type batch struct {
 	admins   int             // active administrators who stay, if counted
 	targets  map[string]bool // users whom calls shall be redirected to: whether they are active
 	numbers  map[string]bool // telephone numbers that the org has
-	spare    *spare          // extensions to give out; nil until one is needed
+	template map[string]dialer.Values
+	spare    *spare // extensions to give out; nil until one is needed
 
 	yielded store.Strings // ids of users beside the batch who lose their claim to an address
 	log     []activity
@@ -194,6 +195,9 @@ func (b *batch) load(ctx context.Context, steps []step) error {
 	}
 	if err := b.loadPools(ctx); err != nil {
 		return err
+	}
+	if err := b.loadTemplates(ctx, steps); err != nil {
+		return fmt.Errorf("read templates: %w", err)
 	}
 	if err := b.loadAdmins(ctx, steps); err != nil {
 		return fmt.Errorf("count administrators: %w", err)

@@ -61,7 +61,9 @@ func (b *batch) create(c *cand) error {
 		}
 		u.ID = id.String()
 	}
-	b.newcomer(ch, c, &u)
+	if err := b.newcomer(ch, c, &u); err != nil {
+		return err
+	}
 	b.defaults(&u)
 	u.DeletedAt, u.CreatedAt, u.Version = time.Time{}, b.now, 1
 	u.LicenseTypes = nil

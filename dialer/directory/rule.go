@@ -141,25 +141,3 @@ func blame(e *dialer.InvalidError, was, next *dialer.User) *dialer.InvalidError 
 	}
 	return e
 }
-
-// newcomer gives a new user what the org gives everybody, and takes what the
-// sync must not give.
-func (b *batch) newcomer(ch *dialer.Change, c *cand, u *dialer.User) {
-	if bySync(ch.Actor) && (u.SystemRole == dialer.SystemRoleAdmin || u.Superuser) {
-		u.SystemRole, u.Superuser = dialer.SystemRoleUser, false
-		c.note = join(c.note, "not made an administrator: only a person does that")
-	}
-	if b.settings.NamesRequired() && bySync(ch.Actor) {
-		local, _, _ := strings.Cut(u.Email, "@")
-		u.FirstName, u.LastName = first(u.FirstName, local), first(u.LastName, local)
-	}
-	if country := b.settings.Country(); u.Settings.Country == "" && country != "" {
-		u.Settings.Country = country
-		dialer.Normalize(u)
-	}
-	for _, g := range b.settings.Groups() {
-		if u.One(g.Kind) == "" {
-			u.SetGroups(g.Kind, g.Name)
-		}
-	}
-}
