@@ -4,8 +4,9 @@ package directory
 // through its users a page at a time, and each page must find the seats and
 // names that those before it would have taken or let go.
 type foresight struct {
-	pools map[string]*pool
-	keys  [slots]map[string]holder // one without id is free
+	pools  map[string]*pool
+	admins int                      // how many more administrators there would be
+	keys   [slots]map[string]holder // one without id is free
 }
 
 // foresee has a batch of a dry run find what stood in the directory if the
@@ -29,6 +30,12 @@ func (b *batch) foresee() {
 func (f *foresight) keep(b *batch) {
 	f.pools = b.pools
 	for _, e := range b.touched {
+		switch before, after := !e.created && administers(&e.was), administers(&e.is); {
+		case before && !after:
+			f.admins--
+		case after && !before:
+			f.admins++
+		}
 		was, is := keys(&e.was), keys(&e.is)
 		for s := range slots {
 			if was[s] == is[s] && !e.created {

@@ -281,8 +281,9 @@ func (j *massJob) importedValue(c *dialer.Change, u *dialer.User, f dialer.Field
 		f.Copy(&c.User, u)
 		return nil
 	}
-	if j.d.ownerOf(f) == dialer.OwnerSystem {
-		return &dialer.InvalidError{Field: f, Rule: "must be what it is: it follows from what happens"}
+	if j.d.ownerOf(f) == dialer.OwnerSystem { // shown in a file, and since then it may have moved on
+		f.Copy(&c.User, u)
+		return nil
 	}
 	if err := j.d.owned(u, &c.User, f); err != nil {
 		return err

@@ -361,6 +361,43 @@ func TestMassUndo(t *testing.T) {
 	})
 }
 
+// The last administrator stays, and the dry run knows it across its pages.
+func TestMassLastAdministrator(t *testing.T) {
+	offices(t, directory.Options{}, func(t *testing.T, d *office) {
+		people := d.hire(2100) // more than a page of the dry run
+		var admin dialer.User
+		admin.SystemRole = dialer.SystemRoleAdmin
+		for _, id := range []string{people[0], people[2099]} {
+			d.apply(dialer.Change{Verb: dialer.VerbUpdate, UserID: id, User: admin, Fields: []dialer.Field{dialer.FieldSystemRole}})
+		}
+		m := d.preview(dialer.MassRequest{Scope: ids(people...), Action: dialer.MassDeactivate})
+		done := d.run(m)
+		if diff := cmp.Diff(m.Preview, done.Done); diff != "" || done.Done.Refused != 1 {
+			t.Errorf("%s; foretold, then done:\n%s", tally(done.Done), diff)
+		}
+	})
+}
+
+// Redirects are given back too, though they must point at somebody.
+func TestMassUndoRedirect(t *testing.T) {
+	offices(t, directory.Options{}, func(t *testing.T, d *office) {
+		people := d.hire(3)
+		var u dialer.User
+		d.must(dialer.FieldUnavailable.Set(&u, "user"))
+		d.must(dialer.FieldUnavailableTarget.Set(&u, people[2]))
+		d.apply(dialer.Change{Verb: dialer.VerbUpdate, UserID: people[0], User: u, Fields: []dialer.Field{dialer.FieldUnavailable, dialer.FieldUnavailableTarget}})
+		m := d.run(d.preview(dialer.MassRequest{Scope: ids(people[0]), Action: dialer.MassSet, Field: dialer.FieldUnavailableTarget, Value: value(people[1])}))
+		undo, err := d.UndoMass(t.Context(), m.ID, root)
+		d.must(err)
+		if undo = d.finish(undo.ID); undo.Done.Changed != 1 {
+			t.Errorf("%s, then %s", tally(m.Done), tally(undo.Done))
+		}
+		if u = d.user(people[0]); dialer.FieldUnavailableTarget.Text(&u) != people[2] {
+			t.Errorf("got %s", dialer.FieldUnavailableTarget.Text(&u))
+		}
+	})
+}
+
 func TestMassOfAnotherOrg(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		other := newOffice(t, d.db, "other", directory.Options{})

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -240,6 +241,12 @@ func (j *massJob) hint(it *massItem) dialer.Change {
 		c.Verb = dialer.VerbDeactivate
 	case dialer.MassDelete:
 		c.Verb = dialer.VerbDelete
+	case dialer.MassUndo:
+		var was [2]any
+		if json.Unmarshal([]byte(it.payload), &was) == nil {
+			_ = j.field.Set(&c.User, was[0]) // undo will say what is wrong with it
+		}
+		fallthrough
 	default:
 		c.Fields = []dialer.Field{j.field}
 	}

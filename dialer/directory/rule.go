@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rosterd/rosterd/dialer"
@@ -34,8 +35,12 @@ func promotes(f dialer.Field, dst, src *dialer.User) bool {
 func (b *batch) loadAdmins(ctx context.Context, steps []step) error {
 	for _, s := range steps {
 		if e := b.users[s.change.UserID]; e != nil && administers(&e.is) {
-			return b.tx.QueryRow(ctx, `SELECT count(*) FROM dialer_users WHERE org_id = $1 AND status = 'active'
+			err := b.tx.QueryRow(ctx, `SELECT count(*) FROM dialer_users WHERE org_id = $1 AND status = 'active'
 				AND (system_role = 'admin' OR is_superuser) AND deactivate_at = 0`, b.d.org).Scan(&b.admins)
+			if b.before != nil {
+				b.admins += b.before.admins
+			}
+			return err
 		}
 	}
 	return nil
@@ -45,10 +50,14 @@ func (b *batch) loadAdmins(ctx context.Context, steps []step) error {
 func (b *batch) loadTargets(ctx context.Context, steps []step) error {
 	ids := store.Strings{}
 	for _, s := range steps {
-		if t := target(&s.change.User); t != "" {
-			ids = append(ids, t)
+		if len(s.change.User.Settings.More) > 0 {
+			ids = append(ids, dialer.FieldUnavailableTarget.Text(&s.change.User)) // whatever the kind: the user may have that already
+		}
+		if e := b.users[s.change.UserID]; e != nil && slices.Contains(s.change.Fields, dialer.FieldUnavailable) {
+			ids = append(ids, dialer.FieldUnavailableTarget.Text(&e.is))
 		}
 	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 	if len(ids) == 0 {
 		return nil
 	}
