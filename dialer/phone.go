@@ -40,10 +40,13 @@ func Phone(s, country string) string {
 	if country == "" {
 		country = HomeCountry
 	}
-	if country == "US" || country == "CA" {
+	if country == "US" || country == "CA" || s[0] == '+' {
 		if n, ok := nanp(s); ok {
 			return n
 		}
+	}
+	if n, ok := international(s); ok {
+		return n
 	}
 	if n := parsePhone(s, country); n != nil && phonenumbers.IsValidNumber(n) {
 		e := phonenumbers.Format(n, phonenumbers.E164)
@@ -108,6 +111,43 @@ func nanp(s string) (string, bool) {
 		return "", false
 	}
 	return "+1" + string(digits), true
+}
+
+// international reads a number that begins with a country code, without looking
+// whether the numbering plan has it. Where a zero follows, which most countries
+// dial at home only, or the text has more to it, it leaves that to those who
+// know the plans.
+func international(s string) (string, bool) {
+	if s[0] != '+' {
+		return "", false
+	}
+	var d [16]byte
+	n := 1
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			if n == len(d) {
+				return "", false
+			}
+			d[n] = c
+			n++
+		case c == ' ', c == '-', c == '.', c == '/', c == '(', c == ')':
+		default:
+			return "", false
+		}
+	}
+	d[0] = '+'
+	if !e164(string(d[:n])) || d[1] == '1' {
+		return "", false
+	}
+	code := 0
+	for i := 1; i <= 3; i++ {
+		code = code*10 + int(d[i]-'0')
+		if phonenumbers.GetRegionCodeForCountryCode(code) != "ZZ" {
+			return string(d[:n]), d[i+1] != '0'
+		}
+	}
+	return "", false
 }
 
 // AreaCode returns the area code of a number of North America in E.164, or "".
