@@ -297,7 +297,7 @@ func TestConsoleHostileInput(t *testing.T) {
 	id := w.users(t)[0].ID
 	hostile := []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' OR 1=1 --`, `=HYPERLINK("http://evil.example")`, "{{.}}", "%", "_", `\`,
-		strings.Repeat("a", 5000), "\xff\xfe", "a\x00b", "../../etc/passwd", "‮evil", "javascript:alert(1)",
+		strings.Repeat("a", 5000), "\xff\xfe", "a\x00b", "../../etc/passwd", "\u202eevil", "javascript:alert(1)",
 	}
 	before := everything(t, w.daemon)
 	for _, text := range hostile {

@@ -47,7 +47,7 @@ type point struct {
 }
 
 const (
-	chartLeft, chartRight, chartTop, chartBottom = 44.0, 632.0, 12.0, 132.0
+	chartLeft, chartRight, chartTop, chartBottom = 44.0, 616.0, 12.0, 132.0
 )
 
 // round finds a round number at or above the largest value.

@@ -102,17 +102,20 @@ func (v *visit) runLive() error {
 	defer s.beat.Stop()
 	for r, err := range v.api.Follow(s.context(), id) {
 		if _, refused := errors.AsType[*control.Problem](err); refused {
-			return s.ended("gone", "")
+			s.ended("gone", "")
+			return nil
 		}
 		if err != nil {
 			return nil // the page asks again
 		}
 		html, err := v.fragment("run", "progress", pageOf(r))
 		if err != nil {
-			return s.ended("gone", "")
+			s.ended("gone", "")
+			return nil
 		}
 		if r.Outcome != sync.Running {
-			return s.ended("end", html)
+			s.ended("end", html)
+			return nil
 		}
 		if s.send("part", html) != nil {
 			return nil
@@ -122,10 +125,7 @@ func (v *visit) runLive() error {
 }
 
 // ended sends the last event. That the reader is gone is no error.
-func (s *stream) ended(event, html string) error {
-	_ = s.send(event, html+" ")
-	return nil
-}
+func (s *stream) ended(event, html string) { _ = s.send(event, html+" ") }
 
 // activityLive sends what happens while the page is open.
 func (v *visit) activityLive() error {

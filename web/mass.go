@@ -39,8 +39,13 @@ type massSection struct {
 
 func massVerbs() []massVerb {
 	return []massVerb{
-		{"set", "Set a setting"}, {"add", "Add to groups"}, {"remove", "Take out of groups"}, {"replace", "Replace groups"},
-		{"activate", "Activate"}, {"deactivate", "Deactivate"}, {"delete", "Delete"},
+		{"set", "Set a setting"},
+		{"add", "Add to groups"},
+		{"remove", "Take out of groups"},
+		{"replace", "Replace groups"},
+		{"activate", "Activate"},
+		{"deactivate", "Deactivate"},
+		{"delete", "Delete"},
 	}
 }
 
@@ -284,10 +289,12 @@ func (v *visit) massLive() error {
 		}
 		html, err := v.fragment("massaction", "progress", massPageOf(m))
 		if err != nil {
-			return s.ended("gone", "")
+			s.ended("gone", "")
+			return nil
 		}
 		if m.State != dialer.MassRunning && m.State != dialer.MassPreviewed {
-			return s.ended("end", html)
+			s.ended("end", html)
+			return nil
 		}
 		if s.send("part", html) != nil {
 			return nil

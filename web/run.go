@@ -53,9 +53,19 @@ func pageOf(r control.Run) runPage {
 		p.Stages = append(p.Stages, stage{label, state})
 	}
 	for _, c := range []count{
-		{"read", r.Read, ""}, {"added", r.Created, ""}, {"linked", r.Linked, ""}, {"changed", r.Updated, ""}, {"reactivated", r.Reactivated, ""},
-		{"deactivated", r.Deactivated, ""}, {"set to leave", r.Scheduled, ""}, {"stay after all", r.Unscheduled, ""}, {"skipped", r.Skipped, ""},
-		{"held", r.Held, "warn"}, {"failed", r.Failed, "bad"}, {"attention items", r.Attention, "warn"}, {"Salesforce calls", r.SalesforceCalls, ""},
+		{"read", r.Read, ""},
+		{"added", r.Created, ""},
+		{"linked", r.Linked, ""},
+		{"changed", r.Updated, ""},
+		{"reactivated", r.Reactivated, ""},
+		{"deactivated", r.Deactivated, ""},
+		{"set to leave", r.Scheduled, ""},
+		{"stay after all", r.Unscheduled, ""},
+		{"skipped", r.Skipped, ""},
+		{"held", r.Held, "warn"},
+		{"failed", r.Failed, "bad"},
+		{"attention items", r.Attention, "warn"},
+		{"Salesforce calls", r.SalesforceCalls, ""},
 	} {
 		if c.N > 0 || c.Label == "read" || c.Label == "changed" || c.Label == "Salesforce calls" {
 			p.Counts = append(p.Counts, c)

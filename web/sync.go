@@ -33,8 +33,15 @@ func did(r control.Run) string {
 		n    int
 		what string
 	}{
-		{r.Created, "added"}, {r.Linked, "linked"}, {r.Updated, "changed"}, {r.Reactivated, "reactivated"}, {r.Deactivated, "deactivated"},
-		{r.Scheduled, "set to leave"}, {r.Unscheduled, "stay after all"}, {r.Held, "held"}, {r.Failed, "failed"},
+		{r.Created, "added"},
+		{r.Linked, "linked"},
+		{r.Updated, "changed"},
+		{r.Reactivated, "reactivated"},
+		{r.Deactivated, "deactivated"},
+		{r.Scheduled, "set to leave"},
+		{r.Unscheduled, "stay after all"},
+		{r.Held, "held"},
+		{r.Failed, "failed"},
 	} {
 		if c.n > 0 {
 			if text != "" {
