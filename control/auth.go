@@ -17,6 +17,7 @@ type contextKey int
 const (
 	callerKey contextKey = iota
 	peerKey
+	remoteKey
 )
 
 // authenticate finds out who calls. Everything under /v1/ needs a caller; what
@@ -26,6 +27,10 @@ func (s *Server) authenticate(h http.Handler, trusted bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/v1/") {
 			h.ServeHTTP(w, r)
+			return
+		}
+		if r.URL.Path == pathAccept { // for whoever holds an invitation
+			h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), remoteKey, r.RemoteAddr)))
 			return
 		}
 		caller, p := s.caller(r, trusted)

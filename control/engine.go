@@ -51,6 +51,8 @@ type Engine interface {
 // Directory is the dialer's users of one org. *directory.Directory is one.
 type Directory interface {
 	MassDirectory
+	SessionDirectory
+	CredentialDirectory
 	// User finds a user by id, Salesforce id, user name or e-mail address.
 	User(ctx context.Context, ref string) (dialer.User, error)
 	// List returns a page of users, and where the next one starts, "" after

@@ -42,6 +42,8 @@ func (s *Server) routes() {
 	s.routePeople()
 	s.routeActivity()
 	s.routeMass()
+	s.routeSessions()
+	s.routeCredentials()
 	s.routeOpen()
 	s.mux.HandleFunc("/", s.fallback)
 

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/dialer/directory"
 	"github.com/rosterd/rosterd/store"
 	"github.com/rosterd/rosterd/sync"
 )
@@ -39,6 +40,15 @@ const (
 	CodeTooLarge      Code = "too_large"
 	CodeUnavailable   Code = "unavailable" // the database does not answer
 	CodeInternal      Code = "internal"
+
+	// Why a user is not let into the dialer.
+	CodeSignIn     Code = "sign_in"     // the user name, the password or the code is wrong
+	CodeLocked     Code = "locked"      // too many attempts
+	CodeMustChange Code = "must_change" // the password must be changed in the same act
+	CodeCodeNeeded Code = "code_needed" // of the second factor
+	CodeAddress    Code = "address"     // not from there
+	CodeInactive   Code = "inactive"    // the user has no access
+	CodeInvitation Code = "invitation"  // wrong, used or expired
 )
 
 // Problem is the answer to a request that was refused or failed. It follows
@@ -123,6 +133,16 @@ var known = []struct {
 	{dialer.ErrMassConfirm, http.StatusConflict, CodeConfirm, "look at the mass action again and confirm its total"},
 	{dialer.ErrMassScope, http.StatusUnprocessableEntity, CodeInvalid, "give ids, a filter, or all"},
 	{dialer.ErrMassUndo, http.StatusConflict, CodeConflict, "only what was set can be given back, for seven days"},
+	{dialer.ErrSignIn, http.StatusForbidden, CodeSignIn, ""},
+	{dialer.ErrLocked, http.StatusTooManyRequests, CodeLocked, "wait a quarter of an hour, or have an administrator reset the password"},
+	{dialer.ErrMustChange, http.StatusForbidden, CodeMustChange, "send new_password along"},
+	{dialer.ErrCodeNeeded, http.StatusForbidden, CodeCodeNeeded, "send code along"},
+	{dialer.ErrAddress, http.StatusForbidden, CodeAddress, ""},
+	{directory.ErrNoAccess, http.StatusForbidden, CodeInactive, ""},
+	{dialer.ErrNoSession, http.StatusNotFound, CodeNotFound, "list the sessions to see their ids"},
+	{dialer.ErrNotEnrolled, http.StatusConflict, CodeConflict, "there is nothing to reset; to have them enroll one, require it"},
+	{dialer.ErrEnrolled, http.StatusConflict, CodeConflict, "reset the second factor first"},
+	{dialer.ErrNoAddress, http.StatusConflict, CodeConflict, "give the user an e-mail address first"},
 	{store.ErrUnavailable, http.StatusServiceUnavailable, CodeUnavailable, databaseHint},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, CodeInternal, "it took too long; try again"},
 }

@@ -115,10 +115,17 @@ func handle[I, O any](s *Server, need Role, op huma.Operation, h func(context.Co
 		op.MaxBodyBytes = maxBody
 	}
 	op.Security = []map[string][]string{{"token": {}}}
-	op.Description = strings.TrimSpace(op.Description + "\n\nNeeds the role " + string(need) + " or a higher one.")
+	needs := "Needs the role " + string(need) + " or a higher one."
+	switch need {
+	case Dialer:
+		needs = "Needs the role dialer or admin."
+	case anyone:
+		needs, op.Security = "Needs no token.", []map[string][]string{{}}
+	}
+	op.Description = strings.TrimSpace(op.Description + "\n\n" + needs)
 	op.Responses = describeErrors(s.api, op.Responses)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
-		if c := callerOf(ctx.Context()); !c.Role.May(need) {
+		if c := callerOf(ctx.Context()); need != anyone && !c.Role.May(need) {
 			_, w := humago.Unwrap(ctx)
 			forbidden(c, need).write(w)
 			return

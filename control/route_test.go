@@ -1,10 +1,12 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +15,7 @@ import (
 	"github.com/rosterd/rosterd/dialer/directory"
 	"github.com/rosterd/rosterd/store"
 	"github.com/rosterd/rosterd/store/storetest"
+	rostersync "github.com/rosterd/rosterd/sync"
 )
 
 // A route is an operation of the API, with a request that fits it.
@@ -55,6 +58,22 @@ func routes() map[string]route {
 		"resolve-attention": {Manager, "POST", "/v1/attention/{id}:resolve", ""},
 		"activity":          {Viewer, "GET", "/v1/activity", ""},
 		"preview-mass":      {Manager, "POST", "/v1/mass-actions", `{"scope":{"filter":"status=active"},"action":"deactivate"}`},
+		"salesforce-users":  {Viewer, "GET", "/v1/salesforce/users", ""},
+		"sessions":          {Viewer, "GET", "/v1/sessions", ""},
+		"end-session":       {Manager, "DELETE", "/v1/sessions/{id}", ""},
+		"end-sessions":      {Manager, "POST", "/v1/sessions:end", `{"user":"rep1@example.com"}`},
+		"sign-in":           {Dialer, "POST", "/v1/sessions", `{"username":"rep1@acme.example.com","password":"not this one","client":"web","ip":"192.0.2.7"}`},
+		"session-in-use":    {Dialer, "POST", "/v1/sessions:heartbeat", `{"token":"none","ip":"192.0.2.7"}`},
+		"sign-out":          {Dialer, "POST", "/v1/sessions:logout", `{"token":"none"}`},
+		"change-password":   {Dialer, "POST", "/v1/sessions:change-password", `{"token":"none","ip":"192.0.2.7","old_password":"a","new_password":"b"}`},
+		"enroll-2fa":        {Dialer, "POST", "/v1/sessions:enroll-2fa", `{"token":"none","ip":"192.0.2.7"}`},
+		"verify-2fa":        {Dialer, "POST", "/v1/sessions:verify-2fa", `{"token":"none","ip":"192.0.2.7","code":"000000"}`},
+		"accept-invitation": {anyone, "POST", "/v1/invitations:accept", `{"token":"none","password":"long enough"}`},
+		"user-credential":   {Viewer, "GET", "/v1/users/{id}/credential", ""},
+		"reset-password":    {Manager, "POST", "/v1/users/{id}:reset-password", ""},
+		"reset-2fa":         {Manager, "POST", "/v1/users/{id}:reset-2fa", ""},
+		"require-2fa":       {Manager, "POST", "/v1/users/{id}:require-2fa", `{"required":true}`},
+		"invite-user":       {Manager, "POST", "/v1/users/{id}:invite", ""},
 		"mass-actions":      {Viewer, "GET", "/v1/mass-actions", ""},
 		"mass-action":       {Viewer, "GET", "/v1/mass-actions/{id}", ""},
 		"mass-results":      {Viewer, "GET", "/v1/mass-actions/{id}/results", ""},
@@ -111,10 +130,10 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 
 func TestEveryRouteForEveryRole(t *testing.T) {
 	for id, r := range routes() {
-		for _, role := range append(Roles(), "") {
+		for _, role := range append(Roles(), Dialer, "") {
 			t.Run(id+" as "+string(role), func(t *testing.T) {
 				s := newTestServer(t)
-				if role.May(r.need) {
+				if role.May(r.need) || r.need == anyone {
 					s = newTestServer(t, realDirectory(t))
 				}
 				if strings.HasSuffix(r.path, "-actions/{id}") || strings.Contains(r.path, "-actions/{id}/") || strings.Contains(r.path, "-actions/{id}:") {
@@ -126,10 +145,12 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 				if id == "approve-run" || strings.HasSuffix(id, "-run") || strings.HasPrefix(id, "run-") || id == "run" {
 					ask(t, s, Admin, "POST", "/v1/sync", `{}`)
 				}
-				id := map[string]string{"/v1/runs": "1", "/v1/users": "rep1@example.com", "/v1/attention": "7", "/v1/mass-actions": "1"}[strings.Split(r.path, "/{")[0]]
+				id := map[string]string{"/v1/runs": "1", "/v1/users": "rep1@example.com", "/v1/attention": "7", "/v1/mass-actions": "1", "/v1/sessions": "{session}"}[strings.Split(r.path, "/{")[0]]
 				path := strings.NewReplacer("{id}", id, "{type}", "powerdialer").Replace(r.path)
 				got := ask(t, s, role, r.method, path, r.body)
 				switch {
+				case r.need == anyone:
+					refused(t, got, 404, CodeInvitation)
 				case role == "":
 					refused(t, got, 401, CodeUnauthorized)
 				case !role.May(r.need):
@@ -137,12 +158,23 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 					if !strings.Contains(p.Message, "role "+string(r.need)) || p.Hint == "" {
 						t.Errorf("a refusal must say which role is needed: %s", got.body)
 					}
+				case r.need == Dialer || id == "{session}" && r.method == "DELETE":
+					if p := decode[Problem](t, got); p.Code != CodeSignIn && p.Code != CodeNotFound {
+						t.Errorf("answered %d: %s", got.status, got.body)
+					}
 				case got.status == 401 || got.status == 403 || got.status == 404 || got.status == 422 || got.status >= 500:
 					t.Errorf("answered %d: %s", got.status, got.body)
 				}
 			})
 		}
 	}
+}
+
+// lister is an engine that knows nobody from Salesforce.
+type lister struct{ Engine }
+
+func (lister) People(context.Context, rostersync.PeopleQuery) (rostersync.PeoplePage, error) {
+	return rostersync.PeoplePage{People: []rostersync.Person{}}, nil
 }
 
 // realDirectory makes the directory of acme a real one, with the same people.
@@ -154,7 +186,11 @@ func realDirectory(t *testing.T) func(*Options) {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	d := controltest.NewReal(t, db, "acme", 5, directory.Options{}, controltest.Person(1), controltest.Person(2))
-	return func(o *Options) { o.Orgs["acme"] = Org{Engine: o.Orgs["acme"].Engine, Directory: d} }
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = d.RunMass(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	return func(o *Options) { o.Orgs["acme"] = Org{Engine: lister{o.Orgs["acme"].Engine}, Directory: d} }
 }
 
 func TestRoles(t *testing.T) {

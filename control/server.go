@@ -41,6 +41,7 @@ type Server struct {
 	api     huma.API
 	needs   map[string]Role // operation id to least role
 	binds   bindings
+	accepts *throttle
 	closing chan struct{} // closed when the server stops, to end event streams
 }
 
@@ -63,6 +64,7 @@ func New(o Options) (*Server, error) {
 		log:     o.Log,
 		needs:   map[string]Role{},
 		closing: make(chan struct{}),
+		accepts: newThrottle(),
 	}
 	s.Reload(o.Tokens)
 	s.routes()

@@ -54,7 +54,7 @@ func secret(r Role) string { return string(r) + "-token-for-tests-only" }
 func testTokens(t *testing.T) Tokens {
 	t.Helper()
 	text := "# for tests\n\n"
-	for _, r := range Roles() {
+	for _, r := range append(Roles(), Dialer) {
 		text += string(r) + " the-" + string(r) + " " + secret(r) + "\n"
 	}
 	tokens, err := ReadTokens(strings.NewReader(text))

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -34,6 +36,10 @@ func TestAdministration(t *testing.T) {
 			}); err != nil {
 				return err
 			}
+			ctx, cancel := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			running.Go(func() { _ = d.RunMass(ctx) })
+			env.Defer(func() { cancel(); running.Wait() })
 			e := controltest.NewEngine("acme")
 			return serve(env, e, map[string]control.Org{"acme": {Engine: e, Directory: d}})
 		},

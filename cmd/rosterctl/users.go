@@ -18,7 +18,7 @@ func (t *tool) usersCommand() *cobra.Command {
 		t.usersListCommand(), t.showUserCommand(), t.explainCommand(), t.addCommand(),
 		t.actCommand("activate", "Give a user access again; takes a seat", (*control.Client).Activate),
 		t.actCommand("deactivate", "End a user's access now; frees the seat and ends every session", (*control.Client).Deactivate),
-		t.refreshCommand(), t.editCommand(), t.createCommand(), t.deleteCommand(), t.reseedCommand(), t.attributesCommand(),
+		t.refreshCommand(), t.resetPasswordCommand(), t.resetFactorCommand(), t.requireFactorCommand(), t.inviteCommand(), t.editCommand(), t.createCommand(), t.deleteCommand(), t.reseedCommand(), t.attributesCommand(),
 	)
 }
 
