@@ -107,6 +107,7 @@ type request struct {
 	path   string // with its parts escaped
 	query  url.Values
 	body   any
+	file   io.Reader // in place of body; header says what it is
 	header http.Header
 }
 
@@ -122,7 +123,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if len(q) > 0 {
 		target += "?" + q.Encode()
 	}
-	var body io.Reader
+	body := r.file
 	if r.body != nil {
 		text, err := json.Marshal(r.body)
 		if err != nil {
@@ -135,7 +136,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
 	maps.Copy(req.Header, r.header)
-	if body != nil {
+	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.token != "" {

@@ -2,9 +2,11 @@ package control
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/rosterd/rosterd/dialer"
 )
@@ -52,4 +54,45 @@ func (c *Client) ReseedUser(ctx context.Context, ref string, fields []string, re
 		Fields []string `json:"fields,omitempty"`
 		Reason string   `json:"reason,omitempty"`
 	}{fields, reason})
+}
+
+// ExportUsers opens a file of the users that f selects, csv or json, with some
+// columns or, for nil, all. The caller closes it; it ends with an error where
+// it was cut off.
+func (c *Client) ExportUsers(ctx context.Context, f UserFilter, format string, columns []string) (io.ReadCloser, error) {
+	q := f.values()
+	q.Set("format", format)
+	if len(columns) > 0 {
+		q.Set("columns", strings.Join(columns, ","))
+	}
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: "/v1/users:export", query: q})
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+// ImportOptions say how users are imported.
+type ImportOptions struct {
+	Format   string   // csv or json
+	Licenses []string // seats of users who are created; nil means the default types
+	NoInvite bool     // users who are created get no invitation
+	Reason   string
+}
+
+// ImportUsers prepares an import of users: a dry run.
+func (c *Client) ImportUsers(ctx context.Context, file io.Reader, o ImportOptions) (MassAction, error) {
+	q := url.Values{}
+	if o.Reason != "" {
+		q.Set("reason", o.Reason)
+	}
+	if o.NoInvite {
+		q.Set("no_invite", "true")
+	}
+	if len(o.Licenses) > 0 {
+		q.Set("license_types", strings.Join(o.Licenses, ","))
+	}
+	return doJSON[MassAction](ctx, c, request{
+		method: http.MethodPost, path: "/v1/users:import", query: q, file: file, header: http.Header{"Content-Type": {fileType(o.Format)}},
+	})
 }

@@ -3,20 +3,15 @@ package control
 import (
 	"context"
 	"iter"
-	"net/url"
 	"strconv"
 )
 
 // UserPage returns one page of the users that f selects: f.Limit of them, from
 // where cursor says, which is Next of the page before.
 func (c *Client) UserPage(ctx context.Context, f UserFilter, cursor string) (UserPage, error) {
-	q := url.Values{}
-	for k, v := range map[string]string{
-		"status": f.Status, "search": f.Search, "license": f.License, "filter": f.Filter, "order": f.Order, "cursor": cursor,
-	} {
-		if v != "" {
-			q.Set(k, v)
-		}
+	q := f.values()
+	if cursor != "" {
+		q.Set("cursor", cursor)
 	}
 	if f.Limit > 0 {
 		q.Set("limit", strconv.Itoa(f.Limit))

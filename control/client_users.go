@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // UserFilter selects users. The zero value selects active and inactive ones.
@@ -13,9 +14,27 @@ type UserFilter struct {
 	Status  string
 	Search  string
 	License string
-	Filter  string // terms key=value
-	Order   string // id, username or salesforce_id
-	Limit   int    // 0 means all
+	Filter  string   // terms key=value
+	Order   string   // id, username, salesforce_id, last_name, first_name, email, extension, updated_at or created_at
+	Desc    bool     // the order is the other way round
+	Limit   int      // 0 means all
+	Columns []string // attributes to show of each user
+}
+
+// values are f as the API has it, but for the limit.
+func (f *UserFilter) values() url.Values {
+	q := url.Values{}
+	for k, v := range map[string]string{
+		"status": f.Status, "search": f.Search, "license": f.License, "filter": f.Filter, "order": f.Order, "columns": strings.Join(f.Columns, ","),
+	} {
+		if v != "" {
+			q.Set(k, v)
+		}
+	}
+	if f.Desc {
+		q.Set("desc", "true")
+	}
+	return q
 }
 
 // userPage is how many users a page holds.
@@ -24,12 +43,7 @@ const userPage = 1000
 // Users yields the users that f selects, page by page.
 func (c *Client) Users(ctx context.Context, f UserFilter) iter.Seq2[User, error] {
 	return func(yield func(User, error) bool) {
-		q := url.Values{}
-		for k, v := range map[string]string{"status": f.Status, "search": f.Search, "license": f.License, "filter": f.Filter, "order": f.Order} {
-			if v != "" {
-				q.Set(k, v)
-			}
-		}
+		q := f.values()
 		for left := f.Limit; ; {
 			size := userPage
 			if f.Limit > 0 {

@@ -210,3 +210,45 @@ func TestAttributes(t *testing.T) {
 		}
 	}
 }
+
+func TestFindUsers(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *real) {
+		for path, body := range map[string]string{
+			rep1:                              `{"add":{"desk":["EMEA"],"tag":["vip"]},"attributes":{"ring_timeout_seconds":45}}`,
+			"/v1/users/rep2@acme.example.com": `{"add":{"desk":["APAC"]}}`,
+		} {
+			if r := s.ask(t, Manager, "PATCH", path, body); r.status != 200 {
+				t.Fatalf("prepare: %d %s", r.status, r.body)
+			}
+		}
+		for query, want := range map[string][]string{
+			"filter=desk%3DEMEA%7CAPAC&order=username":                       {"rep1", "rep2"},
+			"filter=desk%3DEMEA%7CAPAC+tag%3Dvip":                            {"rep1"},
+			"filter=license%3Doffice":                                        {"rep3"},
+			"filter=integration_status%3Dnot_integrated":                     {"rep3"},
+			"filter=ring_timeout_seconds%3D45":                               {"rep1"},
+			"filter=name~NUMBER2":                                            {"rep2"},
+			"filter=empty%3Dcountry&order=last_name&desc=true&limit=2":       {"rep3", "rep2"},
+			"filter=role%3DNobody":                                           nil,
+			"status=active&order=extension&columns=ring_timeout_seconds,tag": {"rep1", "rep2", "rep3"},
+		} {
+			page := decode[UserPage](t, s.ask(t, Viewer, "GET", "/v1/users?"+query, ""))
+			var got []string
+			for _, u := range page.Users {
+				got = append(got, strings.Split(u.Username, "@")[0])
+				if strings.Contains(query, "columns") != (len(u.Attributes) == 2) {
+					t.Errorf("%s: attributes are %v", query, u.Attributes)
+				}
+			}
+			if diff := cmp.Diff(got, want); diff != "" {
+				t.Errorf("%s (-got +want):\n%s", query, diff)
+			}
+			if page.Next != "" {
+				rest := decode[UserPage](t, s.ask(t, Viewer, "GET", "/v1/users?"+query+"&cursor="+page.Next, ""))
+				if len(rest.Users) != 1 || !strings.HasPrefix(rest.Users[0].Username, "rep1") {
+					t.Errorf("%s: the next page is %+v", query, rest.Users)
+				}
+			}
+		}
+	})
+}

@@ -51,6 +51,7 @@ type Engine interface {
 // Directory is the dialer's users of one org. *directory.Directory is one.
 type Directory interface {
 	MassDirectory
+	FileDirectory
 	SessionDirectory
 	CredentialDirectory
 	// User finds a user by id, Salesforce id, user name or e-mail address.

@@ -7,41 +7,81 @@ import (
 	"github.com/rosterd/rosterd/dialer"
 )
 
-// filterKeys are what a filter can name beside kinds of groups.
-const filterKeys = "status, search, license, linked, or a kind of group such as role, permission_group, department"
+// filterKeys are what a filter can name beside attributes.
+const filterKeys = "status, search, license, linked, a kind of group such as role or department, or an attribute; " +
+	"=, != (is not), ~ (contains) and ^ (starts with) compare attributes, empty=NAME and set=NAME ask whether one is set"
 
 // applyFilter adds the terms of a filter to a query. Terms are key=value,
-// separated by spaces; a value with spaces stands in double quotes.
+// separated by spaces; a value with spaces stands in double quotes. All terms
+// must hold; of groups and licenses, one of several: given as a|b, or by terms
+// with the same key.
 func applyFilter(q *dialer.Query, filter string) error {
 	terms, err := splitTerms(filter)
 	if err != nil {
 		return err
 	}
-	for _, term := range terms {
-		key, value, ok := strings.Cut(term, "=")
-		if !ok || key == "" || value == "" {
-			return invalid(fmt.Sprintf("filter term %q is not key=value", term), "keys are "+filterKeys)
-		}
-		switch kind := dialer.Field(key).Kind(); {
-		case kind != "" && q.Group != dialer.Group{}:
-			return invalid("a filter can name one group at a time", "")
-		case kind != "":
-			q.Group = dialer.Group{Kind: kind, Name: value}
-		case key == "search":
-			q.Search = value
-		case key == "license":
-			q.License = value
-		case key == "status":
-			if q.Status, err = status(value); err != nil {
-				return err
-			}
-		case key == "linked" && value == "true":
-			q.Linked = true
-		default:
-			return invalid(fmt.Sprintf("filter term %q is not known", term), "keys are "+filterKeys)
+	for _, text := range terms {
+		if err := applyTerm(q, text); err != nil {
+			return err
 		}
 	}
+	if err := q.Check(); err != nil {
+		return invalid("the filter is wrong: "+err.Error(), "keys are "+filterKeys)
+	}
 	return nil
+}
+
+// splitTerm takes a term apart: what it names, how it compares, and the value.
+func splitTerm(text string) (key string, op dialer.Op, value string, ok bool) {
+	i := strings.IndexAny(text, "=~^!")
+	if i < 1 {
+		return "", "", "", false
+	}
+	key, op, value = text[:i], dialer.OpIs, text[i+1:]
+	switch text[i] {
+	case '~':
+		op = dialer.OpContains
+	case '^':
+		op = dialer.OpStarts
+	case '!':
+		if !strings.HasPrefix(value, "=") {
+			return "", "", "", false
+		}
+		op, value = dialer.OpIsNot, value[1:]
+	}
+	return key, op, value, value != ""
+}
+
+func applyTerm(q *dialer.Query, text string) (err error) {
+	key, op, value, ok := splitTerm(text)
+	if !ok {
+		return invalid(fmt.Sprintf("filter term %q is not key=value", text), "keys are "+filterKeys)
+	}
+	kind := dialer.Field(key).Kind()
+	switch {
+	case op != dialer.OpIs && (kind != "" || key == "status" || key == "license" || key == "search" || key == "linked"):
+		return invalid(fmt.Sprintf("filter term %q compares what can only be equal", text), "say "+key+"=...")
+	case kind != "":
+		for name := range strings.SplitSeq(value, "|") {
+			q.Groups = append(q.Groups, dialer.Group{Kind: kind, Name: name})
+		}
+	case key == "search":
+		q.Search = value
+	case key == "license":
+		q.Licenses = append(q.Licenses, strings.Split(value, "|")...)
+	case key == "status":
+		q.Status, err = status(value)
+	case key == "linked" && value == "true":
+		q.Linked = true
+	case key == "empty" || key == "set":
+		q.Terms = append(q.Terms, dialer.Term{Field: dialer.Field(value), Op: dialer.Op(key)})
+	default:
+		q.Terms = append(q.Terms, dialer.Term{Field: dialer.Field(key), Op: op, Value: value})
+		if q.Check() != nil {
+			return invalid(fmt.Sprintf("filter term %q is not known", text), "keys are "+filterKeys)
+		}
+	}
+	return err
 }
 
 func status(name string) (dialer.Status, error) {

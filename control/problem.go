@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 
@@ -164,6 +165,10 @@ func problemOf(err error) *Problem {
 	}
 	if len(invalids(err)) > 0 {
 		p = invalidProblem(err)
+	}
+	if e, ok := errors.AsType[*dialer.ImportError](err); ok {
+		p = invalid(err.Error(), "a file has a line of names of attributes, as rosterctl users export writes it, or is a JSON array of objects")
+		p.Fields = []FieldProblem{{fmt.Sprintf("body.line %d", e.Line), e.Text}}
 	}
 	for _, k := range known {
 		if errors.Is(err, k.err) {

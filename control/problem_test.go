@@ -63,8 +63,13 @@ func TestFilter(t *testing.T) {
 		{"", dialer.Query{}},
 		{"  ", dialer.Query{}},
 		{"status=all", dialer.Query{Status: dialer.StatusAll}},
-		{"search=ann license=powerdialer", dialer.Query{Search: "ann", License: "powerdialer"}},
-		{`permission_group="Sales Managers" linked=true`, dialer.Query{Linked: true, Group: dialer.Group{Kind: "permission_group", Name: "Sales Managers"}}},
+		{"search=ann license=powerdialer", dialer.Query{Search: "ann", Licenses: []string{"powerdialer"}}},
+		{`permission_group="Sales Managers" linked=true`, dialer.Query{Linked: true, Groups: []dialer.Group{{Kind: "permission_group", Name: "Sales Managers"}}}},
+		{`desk=EMEA|APAC role=Closer desk=US`, dialer.Query{Groups: []dialer.Group{{Kind: "desk", Name: "EMEA"}, {Kind: "desk", Name: "APAC"}, {Kind: "role", Name: "Closer"}, {Kind: "desk", Name: "US"}}}},
+		{`integration_status=not_integrated name~smi country!=US username^a empty=phone`, dialer.Query{Terms: []dialer.Term{
+			{Field: "integration_status", Op: dialer.OpIs, Value: "not_integrated"}, {Field: "name", Op: dialer.OpContains, Value: "smi"},
+			{Field: "country", Op: dialer.OpIsNot, Value: "US"}, {Field: "username", Op: dialer.OpStarts, Value: "a"}, {Field: "phone", Op: dialer.OpEmpty},
+		}}},
 		{`search="a=b"`, dialer.Query{Search: "a=b"}},
 	} {
 		var q dialer.Query
@@ -72,7 +77,7 @@ func TestFilter(t *testing.T) {
 			t.Errorf("%q: got %+v, %v", tc.in, q, err)
 		}
 	}
-	for _, in := range []string{"ann", "=x", "status=", "status=gone", "linked=maybe", "role=a desk=b", `search="ann`, "shoe=42"} {
+	for _, in := range []string{"ann", "=x", "status=", "status=gone", "linked=maybe", "role!=a", "status~a", "phone!x", "empty=shoe", "sip_password=x", `search="ann`, "shoe=42"} {
 		var q dialer.Query
 		if p, ok := errors.AsType[*Problem](applyFilter(&q, in)); !ok || p.Code != CodeInvalid {
 			t.Errorf("%q is taken: %+v", in, q)

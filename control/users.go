@@ -52,37 +52,77 @@ func (s *Server) routeUsers() {
 	})
 }
 
-func listUsers(ctx context.Context, c call, in *struct {
-	InOrg
+// UserList is embedded in the input of operations on users that a query
+// selects.
+type UserList struct {
 	Status  string `query:"status" doc:"active, inactive, deleted or all; active and inactive when left out"`
 	Search  string `query:"search" maxLength:"200" doc:"part of a name, user name or e-mail address, or an extension"`
 	License string `query:"license" doc:"only who holds a seat of this type"`
-	Filter  string `query:"filter" maxLength:"500" doc:"terms key=value separated by spaces: status, search, license, linked or a kind of group"`
-	Order   string `query:"order" enum:"id,username,salesforce_id" default:"id"`
-	Cursor  string `query:"cursor" doc:"next of the page before, with the same order"`
-	Limit   int    `query:"limit" minimum:"1" maximum:"2000" default:"100"`
+	Filter  string `query:"filter" maxLength:"2000" doc:"terms key=value separated by spaces: status, search, license, linked, a kind of group (a|b: one of them) or an attribute (also != ~ ^, empty=NAME, set=NAME); all must hold"`
+}
+
+func (l *UserList) query() (dialer.Query, error) {
+	st, err := status(l.Status)
+	if err != nil {
+		return dialer.Query{}, err
+	}
+	q := dialer.Query{Status: st, Search: l.Search, License: l.License}
+	err = applyFilter(&q, l.Filter)
+	return q, err
+}
+
+func listUsers(ctx context.Context, c call, in *struct {
+	InOrg
+	UserList
+	Order   string   `query:"order" enum:"id,username,salesforce_id,last_name,first_name,email,extension,updated_at,created_at" default:"id"`
+	Desc    bool     `query:"desc" doc:"the other way round"`
+	Columns []string `query:"columns" maxItems:"200" doc:"attributes to show of each user, by name; those that every user has are there anyway"`
+	Cursor  string   `query:"cursor" doc:"next of the page before, with the same order"`
+	Limit   int      `query:"limit" minimum:"1" maximum:"2000" default:"100"`
 },
 ) (*answer[UserPage], error) {
-	st, err := status(in.Status)
+	q, err := in.query()
 	if err != nil {
 		return nil, err
 	}
-	q := dialer.Query{Status: st, Search: in.Search, License: in.License, Limit: in.Limit}
+	q.Limit, q.Desc = in.Limit, in.Desc
+	sorted := in.Order
+	if in.Desc {
+		sorted += " desc"
+	}
 	if in.Order != "id" {
 		q.Order = dialer.Order(in.Order)
 	}
-	if q.After, err = openCursor(in.Order, in.Cursor); err != nil {
+	columns, err := columnsOf(in.Columns)
+	if err != nil {
 		return nil, err
 	}
-	if err := applyFilter(&q, in.Filter); err != nil {
+	if q.After, err = openCursor(sorted, in.Cursor); err != nil {
 		return nil, err
 	}
 	users, next, err := c.Directory.List(ctx, q)
-	page := UserPage{Users: make([]User, 0, len(users)), Next: sealCursor(in.Order, next)}
+	page := UserPage{Users: make([]User, 0, len(users)), Next: sealCursor(sorted, next)}
 	for i := range users {
-		page.Users = append(page.Users, view(&users[i]))
+		v := view(&users[i])
+		if columns != nil {
+			v.Attributes = attributes(&users[i], columns)
+		}
+		page.Users = append(page.Users, v)
 	}
 	return &answer[UserPage]{page}, err
+}
+
+// columnsOf are the attributes of those names.
+func columnsOf(names []string) (columns []dialer.Field, err error) {
+	var found findings
+	for _, name := range names {
+		f := dialer.Field(name)
+		if _, ok := f.Attribute(); !ok {
+			found.add("query.columns."+name, "is no attribute")
+		}
+		columns = append(columns, f)
+	}
+	return columns, found.err()
 }
 
 // sealCursor makes of where the directory goes on what the caller passes back,

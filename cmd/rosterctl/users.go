@@ -19,6 +19,7 @@ func (t *tool) usersCommand() *cobra.Command {
 		t.actCommand("activate", "Give a user access again; takes a seat", (*control.Client).Activate),
 		t.actCommand("deactivate", "End a user's access now; frees the seat and ends every session", (*control.Client).Deactivate),
 		t.refreshCommand(), t.resetPasswordCommand(), t.resetFactorCommand(), t.requireFactorCommand(), t.inviteCommand(), t.editCommand(), t.createCommand(), t.deleteCommand(), t.reseedCommand(), t.attributesCommand(),
+		t.exportCommand(), t.importCommand(),
 	)
 }
 
@@ -32,26 +33,40 @@ func (t *tool) usersListCommand() *cobra.Command {
 		if t.format == "json" {
 			return writeArray(t.out, users)
 		}
-		return listUsers(t.out, users)
+		return listUsers(t.out, users, f.Columns)
 	})
-	c.Flags().StringVar(&f.Filter, "filter", "", "`TERMS` key=value separated by spaces: status, search, license, linked, role, permission_group, department, ...")
-	c.Flags().StringVar(&f.Status, "status", "", "active, inactive, deleted or all; active and inactive when left out")
-	c.Flags().StringVar(&f.Search, "search", "", "part of a name, user name or e-mail address, or an extension")
-	c.Flags().StringVar(&f.License, "license", "", "only who holds a seat of this `type`")
+	filterFlags(c, &f)
 	c.Flags().IntVar(&f.Limit, "limit", 0, "how many at most; 0 means all")
-	_ = c.RegisterFlagCompletionFunc("status", cobra.FixedCompletions([]string{"active", "inactive", "deleted", "all"}, cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().StringVar(&f.Order, "sort", f.Order, "`KEY` to sort by: id, username, salesforce_id, last_name, first_name, email, extension, updated_at or created_at")
+	c.Flags().BoolVar(&f.Desc, "desc", false, "sort the other way round")
+	c.Flags().StringSliceVar(&f.Columns, "columns", nil, "`NAMES` of attributes to show, separated by commas")
+	_ = c.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(
+		[]string{"id", "username", "salesforce_id", "last_name", "first_name", "email", "extension", "updated_at", "created_at"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("columns", t.completeNames(0))
 	return c
 }
 
 // listed is how many rows a table of unknown length lines up at a time.
 const listed = 1000
 
-func listUsers(w io.Writer, users iter.Seq2[control.User, error]) error {
+// listUsers prints users with the usual columns, or with those asked for.
+func listUsers(w io.Writer, users iter.Seq2[control.User, error], columns []string) error {
 	head := "ID\tNAME\tUSERNAME\tSTATUS\tWHY\tSEATS\tGROUP\tEXT"
+	if len(columns) > 0 {
+		head = "USERNAME\tSTATUS\t" + strings.ToUpper(strings.Join(columns, "\t"))
+	}
 	var page []control.User
 	flush := func() error {
 		err := writeTable(w, head, func(row func(...any)) {
 			for _, u := range page {
+				if len(columns) > 0 {
+					cells := []any{u.Username, u.Status}
+					for _, name := range columns {
+						cells = append(cells, valueText(u.Attributes[control.Field(name)]))
+					}
+					row(cells...)
+					continue
+				}
 				row(u.ID, strings.TrimSpace(u.FirstName+" "+u.LastName), u.Username, u.Status, why(&u), u.LicenseTypes, u.PermissionGroup, u.Extension)
 			}
 		})

@@ -91,6 +91,10 @@ func selects(q dialer.Query, u *dialer.User) bool {
 	case q.Status == "" && u.Status == dialer.StatusDeleted,
 		q.Status != "" && q.Status != dialer.StatusAll && q.Status != u.Status,
 		q.License != "" && !slices.Contains(u.LicenseTypes, q.License),
+		q.Licenses != nil && !slices.ContainsFunc(q.Licenses, func(l string) bool { return slices.Contains(u.LicenseTypes, l) }),
+		slices.ContainsFunc(q.Groups, func(g dialer.Group) bool {
+			return !slices.ContainsFunc(q.Groups, func(h dialer.Group) bool { return h.Kind == g.Kind && slices.Contains(u.Groups, h) })
+		}),
 		q.Linked && u.SalesforceID == "",
 		q.Group != (dialer.Group{}) && !slices.Contains(u.Groups, q.Group),
 		q.Search != "" && u.Extension != q.Search && !strings.Contains(text, strings.ToLower(q.Search)):
