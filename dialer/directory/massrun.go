@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -95,8 +96,9 @@ func (d *Directory) chunk(ctx context.Context, size int, skip bool) (more bool, 
 		more = true
 		m := &list[0]
 		j, err := d.job(m)
-		if err != nil {
-			return err
+		if err != nil { // as of another release: it must not stand in the way of others
+			m.State = dialer.MassCanceled
+			return errors.Join(d.finishMass(ctx, tx, m), d.recordMass(ctx, tx, m, "given up: "+err.Error(), system))
 		}
 		items, err := readItems(ctx, tx, m.ID, m.nextSeq, size)
 		if err != nil {

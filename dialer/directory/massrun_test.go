@@ -217,3 +217,25 @@ func TestSeatsAgainstEverything(t *testing.T) {
 		}
 	})
 }
+
+// A mass action that cannot be carried out does not stand in the way of others.
+func TestMassGivenUp(t *testing.T) {
+	offices(t, directory.Options{}, func(t *testing.T, d *office) {
+		d.hire(2)
+		broken, good := d.market("West"), d.market("East")
+		d.must(d.db.Update(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(t.Context(), "UPDATE mass_actions SET field = 'of another release' WHERE id = $1", broken.ID)
+			return err
+		}))
+		for _, m := range []dialer.MassAction{broken, good} {
+			_, err := d.StartMass(t.Context(), m.ID, m.Total, root)
+			d.must(err)
+		}
+		if m := d.finish(good.ID); m.State != dialer.MassDone || m.Done.Changed != 2 {
+			t.Errorf("the good one: %s, %s", m.State, tally(m.Done))
+		}
+		if m := d.finish(broken.ID); m.State != dialer.MassCanceled {
+			t.Errorf("the broken one: %s", m.State)
+		}
+	})
+}

@@ -98,8 +98,10 @@ func (d *Directory) fail(ctx context.Context, at door) error {
 		failures, until := c.failures+1, time.Time{}
 		if failures >= maxFailures {
 			failures, until = 0, d.now().Add(lockTime)
-			err := d.record(ctx, tx, record{user: at.user.ID, verb: dialer.VerbLockOut, by: system,
-				after: fmt.Sprintf(`{"locked_until":%q}`, until.Format(time.RFC3339))})
+			err := d.record(ctx, tx, record{
+				user: at.user.ID, verb: dialer.VerbLockOut, by: system,
+				after: fmt.Sprintf(`{"locked_until":%q}`, until.Format(time.RFC3339)),
+			})
 			if err != nil {
 				return err
 			}

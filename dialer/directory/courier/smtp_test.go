@@ -309,7 +309,9 @@ func TestMailPrivacy(t *testing.T) {
 		t.Error("mail was sent")
 	}
 	for _, c := range []courier.MailConfig{
-		{Addr: "mail", From: "dialer@example.com"}, {Addr: "mail:25", From: "nobody"}, {Addr: "mail:25", From: "a@example.com", Text: "{{.Oops}}"},
+		{Addr: "mail", From: "dialer@example.com"},
+		{Addr: "mail:25", From: "nobody"},
+		{Addr: "mail:25", From: "a@example.com", Text: "{{.Oops}}"},
 		{Addr: "mail:25", From: "a@example.com", Subject: "{{"},
 	} {
 		if _, err := courier.NewMail(c); err == nil {
