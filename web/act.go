@@ -43,6 +43,12 @@ func (v *visit) askUser() error {
 	case "refresh":
 		q.Title, q.Button = "Refresh "+fullName(u)+" from Salesforce", "Refresh"
 		q.Text = []string{"Reads this one user from Salesforce and brings the dialer in step. It costs one or two API calls."}
+	case "reset-password":
+		q.Title, q.Button, q.Danger, q.Reason = "Make a new password for "+fullName(u), "Make a new password", true, false
+		q.Text = []string{"It is shown once, on the next page. The user must choose another at the next sign-in. Every open session ends."}
+	case "reset-2fa":
+		q.Title, q.Button, q.Danger, q.Reason = "Reset the second factor of "+fullName(u), "Reset", true, false
+		q.Text = []string{"The second factor and its backup codes are deleted, and every open session ends. The user enrolls a new one at the next sign-in."}
 	case "delete":
 		q.Title, q.Button, q.Danger = "Delete "+fullName(u), "Delete", true
 		q.Text = []string{
@@ -68,7 +74,11 @@ func (v *visit) doUser() error {
 	at := v.At("/users/%s", id)
 	version, _ := strconv.ParseInt(v.form("version"), 10, 64)
 	action := control.Action{Reason: v.form("reason"), Version: version}
-	switch v.r.PathValue("act") {
+	switch act := v.r.PathValue("act"); act {
+	case "reset-password":
+		return v.resetPassword()
+	case "reset-2fa", "require-2fa", "waive-2fa", "invite":
+		return v.signinAct(act)
 	case "deactivate":
 		done, err := v.api.Deactivate(ctx, id, action)
 		if err != nil {

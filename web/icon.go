@@ -20,6 +20,7 @@ func icons() map[string]string {
 		"search":   "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10ZM10.8 10.8 14 14",
 		"menu":     "M2 4h12M2 8h12M2 12h12",
 		"check":    "M3 8.5 6.5 12 13 4.5",
+		"session":  "M2 3h12v8H2V3ZM5.5 14h5M8 11v3",
 		"mass":     "M2 3.500h7M2 8h7M2 12.500h7M11 8l1.5 1.500L15 6.5",
 		"group":    "M2 2.500h5v5H2v-5ZM9 2.500h5v5H9v-5ZM2 9.500h5v4H2v-4ZM9 9.500h5v4H9v-4Z",
 	}

@@ -40,7 +40,11 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	if _, err := c.client(token, "").Me(r.Context()); token == "" || err != nil {
 		status := http.StatusUnauthorized
 		f.Error, f.Hint = "That token is not known.", "Tokens are lines of the daemon's tokens file. Whoever runs rosterd can add one for you."
-		if p, ok := errors.AsType[*control.Problem](err); token != "" && (!ok || p.Status != http.StatusUnauthorized) {
+		p, ok := errors.AsType[*control.Problem](err)
+		if ok && p.Status == http.StatusForbidden {
+			f.Error, f.Hint = "That token is not for people.", "It has a role for programs. Ask for one with the role viewer, support, manager or admin."
+			c.throttle.failed(r)
+		} else if token != "" && (!ok || p.Status != http.StatusUnauthorized) {
 			c.log.Warn("login not checked", "err", err)
 			status, f.Error, f.Hint = http.StatusServiceUnavailable, "The token could not be checked.", "Try again in a moment."
 		} else {

@@ -126,6 +126,7 @@ func (s *shell) load() {
 		{Label: "Mass update", Href: v.At("/mass"), Icon: "mass", Key: "m"},
 		{Label: "Sync", Href: v.At("/sync"), Icon: "sync", Key: "s"},
 		{Label: "Licenses", Href: v.At("/licenses"), Icon: "seat", Key: "l"},
+		{Label: "Sessions", Href: v.At("/sessions"), Icon: "session", Key: "o"},
 		{Label: "Activity", Href: v.At("/activity"), Icon: "activity", Key: "c"},
 		{Label: "Leavers", Href: v.At("/leavers"), Icon: "leave", Key: "e"},
 		{Label: "Attention", Href: v.At("/attention"), Icon: "bell", Badge: wait, Key: "t"},

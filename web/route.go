@@ -59,6 +59,8 @@ func (c *Console) routes(static fs.FS) http.Handler {
 	page("POST /o/{org}/licenses", (*visit).setLicense)
 	page("GET /o/{org}/activity", (*visit).activity)
 	page("GET /o/{org}/activity/live", (*visit).activityLive)
+	page("GET /o/{org}/sessions", (*visit).sessions)
+	page("POST /o/{org}/sessions", (*visit).endSessions)
 	page("GET /o/{org}/leavers", (*visit).leavers)
 	page("GET /o/{org}/attention", (*visit).attention)
 	page("POST /o/{org}/attention/{id}", (*visit).settle)

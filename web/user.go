@@ -21,6 +21,7 @@ type userPage struct {
 	Explain  *control.Explanation
 	Steps    []step
 	Activity []entry
+	Signin   *signinPart
 	Next     string // address of older activity
 }
 
@@ -51,7 +52,7 @@ func (v *visit) user() error {
 	for _, t := range tabSections() {
 		names = append(names, [2]string{t.Tab, t.Label})
 	}
-	names = append(names, [2]string{"activity", "Activity"}, [2]string{"why", "Why?"})
+	names = append(names, [2]string{"signin", "Sign-in and sessions"}, [2]string{"activity", "Activity"}, [2]string{"why", "Why?"})
 	if !slices.ContainsFunc(names, func(n [2]string) bool { return n[0] == p.Tab }) {
 		p.Tab = names[0][0]
 	}
@@ -65,6 +66,10 @@ func (v *visit) user() error {
 			return err
 		}
 		p.Explain, p.Steps = &e, v.timeline(&e)
+	case "signin":
+		if p.Signin, err = v.signin(&u); err != nil {
+			return err
+		}
 	case "activity":
 		page, err := v.api.Activity(ctx, control.ActivityFilter{User: u.ID, Before: number64(v.query("before")), Limit: 50})
 		if err != nil {
