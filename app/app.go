@@ -70,7 +70,8 @@ type org struct {
 	name      string
 	directory *directory.Directory
 	engine    *rostersync.Engine
-	pulse     pulse // the engine, as the watch sees it
+	senders   directory.Senders // of what the directory has to tell
+	pulse     pulse             // the engine, as the watch sees it
 }
 
 // pulse says whether an engine lives and how it stands.
@@ -147,6 +148,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	for _, o := range a.orgs {
 		a.life.run("org "+o.name, func(ctx context.Context) error { return a.runEngine(ctx, o) })
+		a.runDirectory(o)
 		a.life.run("mass actions of "+o.name, o.directory.RunMass)
 	}
 	a.life.run("control API", a.control.Run)
@@ -189,7 +191,14 @@ func (a *App) openOrg(ctx context.Context, c *config.Org) error {
 		return err
 	}
 	log := a.log.With("org", c.Name)
-	dir := directory.New(a.db, id, directory.Options{Log: log, DefaultTimezone: c.Sync.Zone.String()})
+	dir := directory.New(a.db, id, directory.Options{
+		Log: log, DefaultTimezone: c.Sync.Zone.String(), SecretKey: []byte(c.SecretKey),
+		Invite: c.Hooks.Invite, InviteURL: c.Hooks.InviteURL, InviteTTL: c.Hooks.InviteTTL,
+	})
+	tell, err := senders(&c.Hooks)
+	if err != nil {
+		return err
+	}
 	if err := dir.SetLicenses(ctx, c.Sync.Licenses); err != nil {
 		return err
 	}
@@ -202,7 +211,7 @@ func (a *App) openOrg(ctx context.Context, c *config.Org) error {
 	if err != nil {
 		return err
 	}
-	a.orgs = append(a.orgs, &org{c.Name, dir, engine, engine})
+	a.orgs = append(a.orgs, &org{c.Name, dir, engine, tell, engine})
 	return nil
 }
 

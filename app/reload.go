@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/rosterd/rosterd/config"
@@ -96,8 +97,14 @@ func restartNeeded(was, next *config.Config) []string {
 		}
 	}
 	for _, o := range next.Orgs {
-		if named(was, o.Name) == nil {
+		old := named(was, o.Name)
+		switch {
+		case old == nil:
 			keys = append(keys, "orgs (new: "+o.Name+")")
+		case old.SecretKey != o.SecretKey:
+			keys = append(keys, "secret_key_file of "+o.Name)
+		case !reflect.DeepEqual(old.Hooks, o.Hooks):
+			keys = append(keys, "leads or invitations of "+o.Name)
 		}
 	}
 	for _, o := range was.Orgs {

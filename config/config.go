@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosterd/rosterd/control"
 	"github.com/rosterd/rosterd/crm"
+	"github.com/rosterd/rosterd/dialer"
 	rostersync "github.com/rosterd/rosterd/sync"
 )
 
@@ -47,6 +48,8 @@ type Org struct {
 	Name       string
 	Salesforce crm.Config
 	Sync       rostersync.Config
+	SecretKey  dialer.Secret // encrypts what the directory must read again; empty leaves a key to the database
+	Hooks      Hooks
 }
 
 // maxSize bounds what is read as a configuration; a thousand orgs fit well.

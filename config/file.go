@@ -42,6 +42,10 @@ type fileOrg struct {
 	Licenses   []fileLicense  `yaml:"licenses"`
 	Mapping    []fileRule     `yaml:"mapping"`
 	Targets    []fileTarget   `yaml:"targets"`
+
+	SecretKeyFile string          `yaml:"secret_key_file"`
+	Leads         fileWebhook     `yaml:"leads"`
+	Invitations   fileInvitations `yaml:"invitations"`
 }
 
 type fileSalesforce struct {
@@ -86,6 +90,27 @@ type fileRule struct {
 	Own string `yaml:"own"`
 }
 
+type fileWebhook struct {
+	URL        string `yaml:"url"`
+	SecretFile string `yaml:"secret_file"`
+}
+
+type fileInvitations struct {
+	To      string        `yaml:"to"`
+	Link    string        `yaml:"link"`
+	Valid   time.Duration `yaml:"valid"`
+	SMTP    fileSMTP      `yaml:"smtp"`
+	Webhook fileWebhook   `yaml:"webhook"`
+}
+
+type fileSMTP struct {
+	Server       string `yaml:"server"`
+	From         string `yaml:"from"`
+	Username     string `yaml:"username"`
+	PasswordFile string `yaml:"password_file"`
+	RequireTLS   bool   `yaml:"require_tls"`
+}
+
 type fileTarget struct {
 	Name      string `yaml:"name"`
 	Driver    string `yaml:"driver"`
@@ -124,5 +149,7 @@ func (o *fileOrg) defaults() {
 		Deactivate: "next_midnight",
 		OnNoSeat:   "reject",
 		Guard:      fileGuard{Users: 10, Percent: 2, Window: 24 * time.Hour},
+
+		Invitations: fileInvitations{To: "nobody", Valid: 7 * 24 * time.Hour, SMTP: fileSMTP{RequireTLS: true}},
 	}
 }

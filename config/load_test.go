@@ -86,6 +86,7 @@ func credentials(t *testing.T) string {
 		"badcert.pem":     "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 		"short.pem":       block(t, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(short), nil),
 		"empty":           " \n",
+		"short":           "too short\n",
 		"secret":          "s3cret-consumer-value\n",
 		"two":             "one two\n",
 		"tokens":          "admin ops 0123456789abcdef0123\n# nobody else\n",

@@ -56,6 +56,10 @@ func (c *checker) org(path string, f *fileOrg) {
 	if s.Policy != nil {
 		o.Salesforce.CustomFields = s.Policy.Custom()
 	}
+	o.Hooks = c.hooks(path, f)
+	if f.SecretKeyFile != "" {
+		o.SecretKey = c.secret(path+".secret_key_file", f.SecretKeyFile)
+	}
 	c.config.Orgs = append(c.config.Orgs, o)
 }
 

@@ -151,6 +151,22 @@ var mistakes = []struct{ name, old, new, place, what, how string }{
 	{"targets", "targets: []", `targets: [{name: talkdesk, driver: scim, url: "https://scim.example/v2", rate: 4/s}]`, "34:14", "targets are not available in this version", "remove"},
 	{"target driver", "targets: []", `targets: [{name: talkdesk, driver: soap, url: "https://scim.example/v2"}]`, "34:14", "targets are not available", "remove"},
 
+	// whom an org tells
+	{"leads address", "targets: []", `leads: {url: "http://crm.example/x"}`, "34:18", "is not https", "loopback"},
+	{"leads secret alone", "targets: []", "leads: {secret_file: \"${CREDENTIALS_DIRECTORY}/tokens\"}", "34:26", "a webhook that has no url", "set url too"},
+	{"leads secret short", "targets: []", `leads: {url: "https://crm.example/x", secret_file: "${CREDENTIALS_DIRECTORY}/short"}`, "34:56", "shorter than 16 characters", "openssl rand"},
+	{"secret key missing", "targets: []", "secret_key_file: ${CREDENTIALS_DIRECTORY}/nothere", "34:22", "does not exist", "LoadCredential="},
+	{"invited by nobody", "targets: []", `invitations: {to: all, link: "https://dialer.example/welcome"}`, "34:23", "nobody would send the invitations", "smtp or webhook"},
+	{"invited to nowhere", "targets: []", `invitations: {to: all, webhook: {url: "https://mail.example/x"}}`, "34:5", "invitations would lead nowhere", "sets a password"},
+	{"invited twice", "targets: []", `invitations: {to: all, link: "https://dialer.example/welcome", webhook: {url: "https://mail.example/x"}, smtp: {server: "mail.example:587", from: dialer@example.com}}`, "34:125", "sent twice", "keep one"},
+	{"invited whom", "targets: []", "invitations: {to: everybody}", "34:23", `"everybody" is not known`, "nobody, added or all"},
+	{"invited for ever", "targets: []", "invitations: {valid: 9999h}", "34:26", "9999h0m0s is out of range", "168h is usual"},
+	{"invitation with a fragment", "targets: []", `invitations: {link: "https://dialer.example/welcome#x"}`, "34:25", "has a fragment", "leave out"},
+	{"mail without a port", "targets: []", "invitations: {link: \"https://d.example/w\", smtp: {server: mail.example, from: dialer@example.com}}", "34:63", "is not host:port", "587"},
+	{"mail from nobody", "targets: []", "invitations: {link: \"https://d.example/w\", smtp: {server: \"mail.example:587\"}}", "34:48", "is not an address", "Dialer <"},
+	{"mail without a server", "targets: []", "invitations: {smtp: {from: dialer@example.com}}", "34:19", "no mail would be sent", "host:port"},
+	{"mail with half a login", "targets: []", "invitations: {link: \"https://d.example/w\", smtp: {server: \"mail.example:587\", from: dialer@example.com, username: u}}", "34:119", "go together", "or none"},
+
 	// scope and mapping
 	{"scope empty", "scope: user.IsActive", `scope: ""`, "27:12", "scope is empty", "write true"},
 	{"scope field", "scope: user.IsActive", "scope: user.IsActve", "27:17", "Salesforce's User has no field IsActve", "as the API does"},
