@@ -120,6 +120,20 @@ func TestConsoleJourneys(t *testing.T) {
 			t.Errorf("readers of the screen are told %q", got)
 		}
 
+		// A new password is shown once.
+		b.open("/o/acme/users/" + id + "?tab=signin")
+		b.press(`a[href$="/do/reset-password"]`)
+		b.press("main form button.danger")
+		password := b.text("#password")
+		if len(password) < 12 {
+			t.Errorf("the new password is %d characters long", len(password))
+		}
+		b.press("main section a.button")
+		b.says("main", "must be changed")
+		if page := b.text("main"); strings.Contains(page, password) {
+			t.Error("the password is shown again")
+		}
+
 		// Mass update: count, change, undo.
 		b.open("/o/acme/mass?verb=set&field=ring_timeout_seconds&filter=status%3Dactive")
 		b.fill("#f-ring_timeout_seconds", "30")
@@ -161,11 +175,11 @@ func TestConsoleAccessible(t *testing.T) {
 	mass := b.path()
 	pages := []string{
 		"/o/acme/users", "/o/acme/users?q=nobody-is-called-this", user, user + "?tab=access", user + "?tab=dialing", user + "?tab=recording", user + "?tab=devices",
-		user + "?tab=salesforce", user + "?tab=activity", user + "?tab=why", user + "/edit/contact", user + "/edit/access", user + "/edit/dialing", user + "/edit/devices",
+		user + "?tab=salesforce", user + "?tab=activity", user + "?tab=why", user + "?tab=signin", user + "?tab=more", user + "/do/reset-password", user + "/edit/contact", user + "/edit/access", user + "/edit/dialing", user + "/edit/devices",
 		user + "/do/deactivate", user + "/do/delete", "/o/acme/add", "/o/acme/add?show=all", "/o/acme/why?who=" + w.staff[50].ID, "/o/acme/mass",
 		"/o/acme/mass?verb=set", "/o/acme/mass?verb=add", "/o/acme/mass?verb=set&field=ring_timeout_seconds", mass, "/o/acme/sync", "/o/acme/runs",
 		fmt.Sprintf("/o/acme/runs/%d", held.ID), fmt.Sprintf("/o/acme/runs/%d", dry.ID), "/o/acme/licenses", "/o/acme/activity", "/o/acme/leavers", "/o/acme/attention",
-		"/o/acme/health", "/keys", "/nowhere",
+		"/o/acme/health", "/o/acme/sessions", "/o/acme/sessions?state=all", "/keys", "/nowhere",
 	}
 	for _, theme := range []string{"light", "dark"} {
 		b.theme(theme)
