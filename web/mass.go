@@ -268,7 +268,8 @@ func (v *visit) massCSV() error {
 	if _, err := v.api.MassAction(v.r.Context(), id); err != nil {
 		return err
 	}
-	v.startCSV(fmt.Sprintf("mass-action-%d.csv", id))
+	v.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	v.w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="mass-action-%d.csv"`, id))
 	if err := v.api.MassResultsCSV(v.r.Context(), v.w, id, control.MassResultFilter{Outcome: v.query("outcome")}); err != nil {
 		panic(http.ErrAbortHandler) // the file must not look complete
 	}

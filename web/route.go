@@ -28,6 +28,8 @@ func (c *Console) routes(static fs.FS) http.Handler {
 	page("GET /o/{org}/users", (*visit).users)
 	page("POST /o/{org}/users/select", (*visit).selectUsers)
 	page("GET /o/{org}/users/export", (*visit).exportUsers)
+	page("GET /o/{org}/users/import", (*visit).importFile)
+	page("POST /o/{org}/users/import", (*visit).previewImport)
 	page("GET /o/{org}/users/{id}", (*visit).user)
 	page("GET /o/{org}/users/{id}/edit/{tab}", (*visit).edit)
 	page("POST /o/{org}/users/{id}/edit/{tab}", (*visit).save)
@@ -67,7 +69,20 @@ func (c *Console) routes(static fs.FS) http.Handler {
 	page("GET /o/{org}/health", (*visit).health)
 	page("GET /o/{org}/health/live", (*visit).healthLive)
 	page("POST /o/{org}/health", (*visit).doHealth)
-	return secure(http.MaxBytesHandler(mux, maxForm))
+	return secure(limited(mux))
+}
+
+// limited holds forms to a size. A file that is imported is passed on to the
+// API, which has a limit of its own.
+func limited(h http.Handler) http.Handler {
+	forms := http.MaxBytesHandler(h, maxForm)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/users/import") {
+			h.ServeHTTP(w, r)
+			return
+		}
+		forms.ServeHTTP(w, r)
+	})
 }
 
 // visits turns a page into a handler: it finds out who asks, and turns errors

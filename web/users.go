@@ -2,8 +2,8 @@ package web
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,6 +16,9 @@ import (
 // usersPage is what the users page shows.
 type usersPage struct {
 	Filter   usersFilter
+	Error    *control.Problem // the filter is wrong
+	Terms    []termLink
+	Fields   []massSection // attributes to filter by
 	Users    []control.User
 	Licenses []control.License
 	Here     string // address of this page
@@ -25,79 +28,128 @@ type usersPage struct {
 	Count    int // of all picked
 	Export   string
 	Mass     string // address of the mass update for everybody who matches
-	Sorts    map[string]sortLink
+	Heads    []columnHead
 }
 
 // usersFilter is what the filter bar says.
 type usersFilter struct {
-	Search, Status, License, Kind, Value, Order string
-	Cursor                                      string
-	Size                                        int
+	Search, Status, License, Order, Cursor string
+	Desc                                   bool
+	Size                                   int
+	Terms                                  []term
 }
 
-// Any reports whether the filter leaves anybody out beside the deleted.
+// term is one condition on an attribute.
+type term struct{ Field, Op, Value string }
+
+// termLink is a condition with the address of the list without it.
+type termLink struct {
+	term
+	Label, Words, Without string
+}
+
+// columnHead is the head of a column, by which the list is ordered or can be.
+type columnHead struct {
+	Label, Href, Sort string // Sort as ARIA says it
+	On, Desc          bool
+}
+
+// Any reports whether the filter leaves anybody out beside who is not active.
 func (f usersFilter) Any() bool {
-	return f.Search != "" || f.Status != "active" || f.License != "" || f.Value != ""
-}
-
-// sortLink is the head of a column by which the list can be ordered.
-type sortLink struct {
-	Href string
-	On   bool
+	return f.Search != "" || f.Status != "active" || f.License != "" || len(f.Terms) > 0
 }
 
 const (
-	pageSize = 50
-	pageMost = 200
+	pageSize  = 50
+	pageMost  = 200
+	termsMost = 8
 )
+
+// ops are how a condition compares, as the form has them.
+func ops() [][2]string {
+	return [][2]string{{"is", "is"}, {"not", "is not"}, {"contains", "contains"}, {"starts", "starts with"}, {"empty", "is empty"}, {"set", "is set"}}
+}
+
+// Ops lists them for the form.
+func (f usersFilter) Ops() [][2]string { return ops() }
+
+// sorts are the orders of the list that a column's head offers.
+func sorts() [][2]string {
+	return [][2]string{{"Name", "last_name"}, {"Ext.", "extension"}, {"Role, group", ""}, {"Seats", ""}, {"Status", ""}, {"Salesforce", ""}, {"Changed", "updated_at"}}
+}
 
 func (v *visit) usersFilter() usersFilter {
 	q := v.r.URL.Query()
 	f := usersFilter{
 		Search: strings.TrimSpace(q.Get("q")), Status: q.Get("status"), License: q.Get("license"),
-		Kind: q.Get("kind"), Value: strings.TrimSpace(q.Get("value")), Order: q.Get("order"), Cursor: q.Get("cursor"), Size: pageSize,
+		Order: q.Get("order"), Desc: q.Get("desc") != "", Cursor: q.Get("cursor"), Size: pageSize,
 	}
 	if !slices.Contains([]string{"active", "inactive", "deleted", "all"}, f.Status) {
 		f.Status = "active"
 	}
-	if !slices.Contains([]string{"id", "username", "salesforce_id"}, f.Order) {
-		f.Order = "username"
-	}
-	if !slices.Contains(groupKinds(), f.Kind) {
-		f.Kind = groupKinds()[0]
+	if !slices.Contains([]string{"id", "username", "salesforce_id", "last_name", "first_name", "email", "extension", "updated_at", "created_at"}, f.Order) {
+		f.Order = "last_name"
 	}
 	if n, err := strconv.Atoi(q.Get("size")); err == nil && n > 0 {
 		f.Size = min(n, pageMost)
 	}
+	for i, field := range q["f"] {
+		t := term{Field: field}
+		if i < len(q["op"]) {
+			t.Op = q["op"][i]
+		}
+		if i < len(q["v"]) {
+			t.Value = strings.TrimSpace(q["v"][i])
+		}
+		alone := t.Op == "empty" || t.Op == "set"
+		if t.Field == "" || !alone && t.Value == "" || slices.Contains(f.Terms, t) || len(f.Terms) == termsMost {
+			continue
+		}
+		if alone {
+			t.Value = ""
+		}
+		f.Terms = append(f.Terms, t)
+	}
 	return f
 }
 
-// groupKinds are the kinds of group that the list can be filtered by, the most
-// used first.
-func groupKinds() []string {
-	return []string{
-		"role", "permission_group", "department", "location", "tag", "skill_group", "desk", "campaign", "initiative", "acd", "area_code_group", "template",
+func (t term) api() string {
+	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, "") + `"` }
+	field := strings.Map(letters, t.Field)
+	field = strings.ReplaceAll(field, "-", "_")
+	switch t.Op {
+	case "not":
+		return field + "!=" + quote(t.Value)
+	case "contains":
+		return field + "~" + quote(t.Value)
+	case "starts":
+		return field + "^" + quote(t.Value)
+	case "empty", "set":
+		return t.Op + "=" + field
 	}
+	return field + "=" + quote(t.Value)
 }
 
-// GroupKinds lists them for the form.
-func (f usersFilter) GroupKinds() []string { return groupKinds() }
-
 func (f usersFilter) api() control.UserFilter {
-	a := control.UserFilter{Status: f.Status, Search: f.Search, License: f.License, Order: f.Order, Limit: f.Size}
-	if value := strings.ReplaceAll(f.Value, `"`, ""); value != "" {
-		a.Filter = fmt.Sprintf(`%s="%s"`, f.Kind, value)
+	a := control.UserFilter{Status: f.Status, Search: f.Search, License: f.License, Order: f.Order, Desc: f.Desc, Limit: f.Size}
+	terms := make([]string, len(f.Terms))
+	for i, t := range f.Terms {
+		terms[i] = t.api()
 	}
+	a.Filter = strings.Join(terms, " ")
 	return a
 }
 
-// terms writes the filter as the API does.
+// terms writes the whole filter as the API does.
 func (f usersFilter) terms() string {
 	terms := []string{"status=" + f.Status}
-	for _, t := range [][2]string{{"search", f.Search}, {"license", f.License}, {f.Kind, f.Value}} {
-		if value := strings.ReplaceAll(t[1], `"`, ""); value != "" {
-			terms = append(terms, t[0]+`="`+value+`"`)
+	for _, t := range [][2]string{{"search", f.Search}, {"license", f.License}} {
+		if t[1] != "" {
+			terms = append(terms, term{t[0], "is", t[1]}.api())
 		}
+	}
+	for _, t := range f.Terms {
+		terms = append(terms, t.api())
 	}
 	return strings.Join(terms, " ")
 }
@@ -105,19 +157,24 @@ func (f usersFilter) terms() string {
 // address writes the filter into an address.
 func (f usersFilter) address(path string) string {
 	q := url.Values{}
-	for k, s := range map[string]string{"q": f.Search, "license": f.License, "value": f.Value, "cursor": f.Cursor} {
+	for k, s := range map[string]string{"q": f.Search, "license": f.License, "cursor": f.Cursor} {
 		if s != "" {
 			q.Set(k, s)
 		}
 	}
-	if f.Value != "" {
-		q.Set("kind", f.Kind)
+	for _, t := range f.Terms {
+		q.Add("f", t.Field)
+		q.Add("op", t.Op)
+		q.Add("v", t.Value)
 	}
 	if f.Status != "active" {
 		q.Set("status", f.Status)
 	}
-	if f.Order != "username" {
+	if f.Order != "last_name" {
 		q.Set("order", f.Order)
+	}
+	if f.Desc {
+		q.Set("desc", "1")
 	}
 	if f.Size != pageSize {
 		q.Set("size", strconv.Itoa(f.Size))
@@ -131,18 +188,23 @@ func (f usersFilter) address(path string) string {
 // users lists the dialer's users.
 func (v *visit) users() error {
 	f := v.usersFilter()
+	d := usersPage{Filter: f, Picked: map[string]bool{}}
 	page, err := v.api.UserPage(v.r.Context(), f.api(), f.Cursor)
-	if err != nil {
+	d.Error = refused(err)
+	if err != nil && d.Error == nil {
 		return err
 	}
 	licenses, err := v.api.Licenses(v.r.Context())
 	if err != nil {
 		return err
 	}
-	at := v.At("/users")
-	d := usersPage{
-		Filter: f, Users: page.Users, Licenses: licenses.Licenses, Here: f.address(at), Picked: map[string]bool{}, Sorts: map[string]sortLink{},
+	table, err := v.api.Attributes(v.r.Context())
+	if err != nil {
+		return err
 	}
+	at := v.At("/users")
+	d.Users, d.Licenses, d.Here = page.Users, licenses.Licenses, f.address(at)
+	d.columns(at, table)
 	first := f
 	first.Cursor = ""
 	d.Mass = v.At("/mass") + "?" + url.Values{"filter": {f.terms()}}.Encode()
@@ -155,16 +217,57 @@ func (v *visit) users() error {
 		next.Cursor = page.Next
 		d.Next = next.address(at)
 	}
-	for _, order := range []string{"id", "username", "salesforce_id"} {
-		other := first
-		other.Order = order
-		d.Sorts[order] = sortLink{other.address(at), f.Order == order}
-	}
 	for _, id := range v.session.chosen(v.org) {
 		d.Picked[id] = true
 		d.Count++
 	}
-	return v.page("users", "Users", d)
+	status := http.StatusOK
+	if d.Error != nil {
+		status = d.Error.Status
+	}
+	return v.show(status, "users", "Users", d)
+}
+
+// columns makes the heads of the table and the conditions of the filter bar.
+func (d *usersPage) columns(at string, table control.AttributePage) {
+	first := d.Filter
+	first.Cursor = ""
+	for _, s := range sorts() {
+		h := columnHead{Label: s[0]}
+		if s[1] != "" {
+			other := first
+			other.Order, other.Desc = s[1], first.Order == s[1] && !first.Desc
+			h.Href, h.On, h.Desc = other.address(at), first.Order == s[1], first.Order == s[1] && first.Desc
+		}
+		if h.On {
+			h.Sort = map[bool]string{true: "descending", false: "ascending"}[h.Desc]
+		}
+		d.Heads = append(d.Heads, h)
+	}
+	labels := map[string]string{}
+	for _, section := range table.Sections {
+		s := massSection{Title: sentenceCase(section)}
+		for _, a := range table.Attributes {
+			if a.Section == section && !a.Secret && len(a.Columns) == 0 {
+				s.Attrs = append(s.Attrs, a)
+				labels[string(a.Name)] = a.Label
+			}
+		}
+		if len(s.Attrs) > 0 {
+			d.Fields = append(d.Fields, s)
+		}
+	}
+	for i, t := range d.Filter.Terms {
+		other := first
+		other.Terms = slices.Delete(slices.Clone(first.Terms), i, i+1)
+		link := termLink{term: t, Label: cmp.Or(labels[t.Field], t.Field), Words: "is", Without: other.address(at)}
+		for _, op := range ops() {
+			if op[0] == t.Op {
+				link.Words = op[1]
+			}
+		}
+		d.Terms = append(d.Terms, link)
+	}
 }
 
 // selectUsers keeps what was ticked on one page, and goes on to another.
@@ -183,52 +286,23 @@ func (v *visit) selectUsers() error {
 	return v.see(to)
 }
 
-// exportUsers sends everybody who matches the filter as CSV.
+// exportUsers sends everybody who matches the filter as a file.
 func (v *visit) exportUsers() error {
+	format := v.query("format")
+	if format != "json" {
+		format = "csv"
+	}
 	f := v.usersFilter().api()
-	f.Limit = 0
-	out := csv.NewWriter(v.w)
-	head := false
-	for u, err := range v.api.Users(v.r.Context(), f) {
-		if !head {
-			if err != nil {
-				return err // nothing is sent yet: a page can say it
-			}
-			v.startCSV("users.csv")
-			head = true
-			_ = out.Write([]string{
-				"id", "salesforce_id", "username", "email", "first_name", "last_name", "extension", "status", "status_reason",
-				"license_types", "permission_group", "roles", "department", "timezone", "integration_status", "integration_reason", "updated_at",
-			})
-		}
-		if err != nil { // the file must not look complete
-			panic(http.ErrAbortHandler)
-		}
-		_ = out.Write(harmless(
-			u.ID, u.SalesforceID, u.Username, u.Email, u.FirstName, u.LastName, u.Extension, string(u.Status), string(u.StatusReason),
-			strings.Join(u.LicenseTypes, ";"), u.PermissionGroup, strings.Join(u.Roles, ";"), u.Department, u.Timezone,
-			u.IntegrationStatus, u.IntegrationReason, u.UpdatedAt.UTC().Format("2006-01-02T15:04:05Z"),
-		))
+	f.Order, f.Desc, f.Limit = "", false, 0
+	file, err := v.api.ExportUsers(v.r.Context(), f, format, nil)
+	if err != nil {
+		return err
 	}
-	if !head {
-		v.startCSV("users.csv")
-		_ = out.Write([]string{"id"})
+	defer file.Close()
+	v.w.Header().Set("Content-Type", map[string]string{"csv": "text/csv; charset=utf-8", "json": "application/json"}[format])
+	v.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", v.org+"-users."+format))
+	if _, err := io.Copy(v.w, file); err != nil {
+		panic(http.ErrAbortHandler) // the file must not look complete
 	}
-	out.Flush()
 	return nil
-}
-
-func (v *visit) startCSV(name string) {
-	v.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	v.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
-}
-
-// harmless keeps a spreadsheet from taking a cell for a formula.
-func harmless(cells ...string) []string {
-	for i, c := range cells {
-		if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
-			cells[i] = "'" + c
-		}
-	}
-	return cells
 }
