@@ -52,7 +52,7 @@ func (v *visit) doHealth() error {
 		if _, err := v.api.Pause(ctx, v.form("reason")); err != nil {
 			return v.back(at, err)
 		}
-		return v.see(at, note{"ok", "The sync is paused. Deactivations that are due go on.", ""})
+		return v.see(at, note{"ok", "The sync is paused. Until it is resumed nothing is written, and leavers who fall due keep their access.", ""})
 	case "resume":
 		if _, err := v.api.Resume(ctx); err != nil {
 			return v.back(at, err)
