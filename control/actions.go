@@ -55,13 +55,10 @@ func (s *Server) routeUserActions() {
 		Summary: "Add Salesforce users to the dialer", Description: "From the mirror: it costs no API call. Each person succeeds or fails alone.",
 	}, func(ctx context.Context, c call, in *struct {
 		InOrg
-		Body struct {
-			Users  []string `json:"users" minItems:"1" maxItems:"2000" nullable:"false" doc:"Salesforce id, user name or e-mail address"`
-			Reason string   `json:"reason,omitempty" maxLength:"500"`
-		}
+		Body NewPeople
 	},
 	) (*answer[Added], error) {
-		results, err := c.Engine.Add(ctx, in.Body.Users, c.Actor(), in.Body.Reason)
+		results, err := c.add(ctx, &in.Body)
 		return &answer[Added]{Added{append([]sync.AddResult{}, results...)}}, err
 	})
 	handle(s, Manager, huma.Operation{

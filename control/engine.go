@@ -52,6 +52,7 @@ type Engine interface {
 type Directory interface {
 	MassDirectory
 	FileDirectory
+	CatalogDirectory
 	SessionDirectory
 	CredentialDirectory
 	// User finds a user by id, Salesforce id, user name or e-mail address.

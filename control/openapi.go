@@ -37,6 +37,8 @@ func (s *Server) routes() {
 	s.routeUserEdits()
 	s.routeUserCreate()
 	s.routeFiles()
+	s.routeGroups()
+	s.routeOrg()
 	s.routeUserActions()
 	s.routeLicenses()
 	s.routeAttention()

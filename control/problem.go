@@ -32,6 +32,7 @@ const (
 	CodeProtected     Code = "protected"
 	CodeSalesforce    Code = "salesforce_owned"
 	CodeNotSalesforce Code = "not_a_salesforce_user"
+	CodeInUse         Code = "in_use" // something depends on it
 	CodeNoSeat        Code = "no_seat"
 	CodeHeld          Code = "held"    // what is held is not what was to be approved
 	CodeQuota         Code = "quota"   // the API quota does not allow it
@@ -128,6 +129,8 @@ var known = []struct {
 	{dialer.ErrAmbiguous, http.StatusConflict, CodeAmbiguous, "name the user by id"},
 	{dialer.ErrHold, http.StatusConflict, CodeProtected, "activate the user to end the hold"},
 	{dialer.ErrLocal, http.StatusConflict, CodeProtected, ""},
+	{dialer.ErrLastAdmin, http.StatusConflict, CodeProtected, "make somebody else an administrator first"},
+	{dialer.ErrInUse, http.StatusConflict, CodeInUse, ""},
 	{dialer.ErrSalesforceOwned, http.StatusConflict, CodeSalesforce, "change it in Salesforce"},
 	{dialer.ErrNoMass, http.StatusNotFound, CodeNotFound, "list the mass actions to see their ids"},
 	{dialer.ErrMassState, http.StatusConflict, CodeConflict, "show the mass action to see how far it has come"},

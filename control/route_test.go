@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rosterd/rosterd/control/controltest"
+	"github.com/rosterd/rosterd/dialer"
 	"github.com/rosterd/rosterd/dialer/directory"
 	"github.com/rosterd/rosterd/store"
 	"github.com/rosterd/rosterd/store/storetest"
@@ -84,6 +86,20 @@ func routes() map[string]route {
 		"create-user":       {Manager, "POST", "/v1/users", `{"attributes":{"username":"desk","email":"desk@example.com"}}`},
 		"salesforce-users":  {Viewer, "GET", "/v1/salesforce/users", ""},
 		"history":           {Viewer, "GET", "/v1/history", ""},
+		"groups":            {Viewer, "GET", "/v1/groups", ""},
+		"group-kinds":       {Viewer, "GET", "/v1/group-kinds", ""},
+		"group":             {Viewer, "GET", "/v1/groups/{id}", ""},
+		"add-group":         {Manager, "POST", "/v1/groups", `{"kind":"tag","name":"new"}`},
+		"edit-group":        {Manager, "PATCH", "/v1/groups/{id}", `{"settings":{}}`},
+		"delete-group":      {Manager, "DELETE", "/v1/groups/{id}", ""},
+		"org":               {Viewer, "GET", "/v1/org", ""},
+		"edit-org":          {Support, "PATCH", "/v1/org", `{"settings":{}}`},
+		"region":            {Viewer, "GET", "/v1/org/region?country=DE", ""},
+		"free-extensions":   {Viewer, "GET", "/v1/org/extensions", ""},
+		"inbound":           {Viewer, "GET", "/v1/users/{id}/inbound?number=%2B18015550100", ""},
+		"numbers":           {Viewer, "GET", "/v1/numbers", ""},
+		"add-number":        {Manager, "POST", "/v1/numbers", `{"number":"+12025550143"}`},
+		"remove-number":     {Manager, "DELETE", "/v1/numbers/{number}", ""},
 		"export-users":      {Viewer, "GET", "/v1/users:export?format=json", ""},
 		"import-users":      {Manager, "POST", "/v1/users:import", `[{"username":"rep1@acme.example.com","ring_timeout_seconds":30}]`},
 		"delete-user":       {Manager, "DELETE", "/v1/users/{id}", ""},
@@ -150,8 +166,15 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 				if id == "approve-run" || strings.HasSuffix(id, "-run") || strings.HasPrefix(id, "run-") || id == "run" {
 					ask(t, s, Admin, "POST", "/v1/sync", `{}`)
 				}
-				id := map[string]string{"/v1/runs": "1", "/v1/users": "rep1@example.com", "/v1/attention": "7", "/v1/mass-actions": "1", "/v1/sessions": "{session}"}[strings.Split(r.path, "/{")[0]]
-				path := strings.NewReplacer("{id}", id, "{type}", "powerdialer").Replace(r.path)
+				id := map[string]string{"/v1/runs": "1", "/v1/users": "rep1@example.com", "/v1/attention": "7", "/v1/mass-actions": "1", "/v1/groups": "1", "/v1/sessions": "{session}"}[strings.Split(r.path, "/{")[0]]
+				if role.May(r.need) && strings.Contains(r.path, "/groups/{id}") {
+					g := decode[dialer.GroupInfo](t, ask(t, s, Admin, "POST", "/v1/groups", `{"kind":"desk","name":"EMEA"}`))
+					id = strconv.FormatInt(g.ID, 10)
+				}
+				if role.May(r.need) && strings.Contains(r.path, "{number}") {
+					ask(t, s, Admin, "POST", "/v1/numbers", `{"number":"+12025550143"}`)
+				}
+				path := strings.NewReplacer("{id}", id, "{type}", "powerdialer", "{number}", "%2B12025550143").Replace(r.path)
 				got := ask(t, s, role, r.method, path, r.body)
 				switch {
 				case r.need == anyone:

@@ -29,8 +29,11 @@ type userAnswer struct {
 	Body User
 }
 
-func answerUser(u *dialer.User) *userAnswer {
-	return &userAnswer{etag(u), whole(u)}
+// answerUser is the answer about one user, with what follows from their
+// attributes.
+func (c call) answerUser(ctx context.Context, u *dialer.User) (*userAnswer, error) {
+	v, err := c.whole(ctx, u)
+	return &userAnswer{etag(u), v}, err
 }
 
 func (s *Server) routeUsers() {
@@ -41,7 +44,10 @@ func (s *Server) routeUsers() {
 		OperationID: "user", Method: http.MethodGet, Path: "/v1/users/{id}", Tags: []string{"users"}, Summary: "One user",
 	}, func(ctx context.Context, c call, in *OfUser) (*userAnswer, error) {
 		u, err := c.Directory.User(ctx, in.ID)
-		return answerUser(&u), err
+		if err != nil {
+			return nil, err
+		}
+		return c.answerUser(ctx, &u)
 	})
 	handle(s, Viewer, huma.Operation{
 		OperationID: "explain-user", Method: http.MethodGet, Path: "/v1/users/{id}/explain", Tags: []string{"users"},

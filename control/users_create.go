@@ -14,6 +14,7 @@ import (
 // NewUser is a user who is not of Salesforce, and is to be created.
 type NewUser struct {
 	Attributes map[string]any `json:"attributes" doc:"values by attribute; username and email are needed"`
+	Template   string         `json:"template,omitempty" maxLength:"255" doc:"name of the template that the user is set up from; what attributes says outweighs it"`
 	Licenses   []string       `json:"license_types,omitempty" maxItems:"20" nullable:"false" doc:"seats to take; the default types that need no Salesforce user when left out"`
 	Inactive   bool           `json:"inactive,omitempty" doc:"without access, and without a seat"`
 	Reason     string         `json:"reason,omitempty" maxLength:"500" doc:"why, for the activity log"`
@@ -56,6 +57,9 @@ func (c call) local(n *NewUser) (dialer.User, error) {
 	var found findings
 	u, _ := c.set(&dialer.User{}, &Edit{Attributes: n.Attributes}, &found)
 	u.Origin, u.Status = dialer.OriginLocal, dialer.StatusActive
+	if n.Template != "" {
+		u.SetGroups(dialer.KindTemplate, n.Template)
+	}
 	if n.Inactive {
 		u.Status, u.StatusReason = dialer.StatusInactive, dialer.ReasonManual
 	}

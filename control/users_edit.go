@@ -109,7 +109,8 @@ func (c call) after(ctx context.Context, id string, r dialer.Result, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("read the user back: %w", err)
 	}
-	return &actedAnswer{etag(&u), Acted{User: whole(&u), Outcome: r.Outcome}}, nil
+	v, err := c.whole(ctx, &u)
+	return &actedAnswer{etag(&u), Acted{User: v, Outcome: r.Outcome}}, err
 }
 
 func deleteUser(ctx context.Context, c call, in *struct {

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -52,13 +54,29 @@ type User struct {
 	DeletedAt         *time.Time     `json:"deleted_at"`
 
 	Attributes map[dialer.Field]any `json:"attributes,omitempty" doc:"every attribute by its name, as /v1/attributes describes them; in a list, the columns asked for. Of a secret, whether it is set"`
+	Derived    *dialer.Derived      `json:"derived,omitempty" doc:"what follows from the attributes; of single users only"`
 }
 
-// whole is a user with all attributes.
-func whole(u *dialer.User) User {
+// whole is a user with all attributes, those that follow from others too.
+func (c call) whole(ctx context.Context, u *dialer.User) (User, error) {
+	derive, err := c.Directory.Deriver(ctx)
+	if err != nil {
+		return User{}, err
+	}
 	v := view(u)
-	v.Attributes = attributes(u, nil)
-	return v
+	d := derive(u)
+	v.Attributes, v.Derived = attributes(u, nil), &d
+	var derived map[dialer.Field]any
+	text, err := json.Marshal(d)
+	if err == nil {
+		err = json.Unmarshal(text, &derived)
+	}
+	for f, value := range derived {
+		if _, ok := v.Attributes[f]; ok {
+			v.Attributes[f] = value
+		}
+	}
+	return v, err
 }
 
 func etag(u *dialer.User) string { return fmt.Sprintf(`"%d"`, u.Version) }

@@ -222,3 +222,9 @@ func (d *Directory) Activity(_ context.Context, q dialer.ActivityQuery) ([]diale
 	}
 	return out, nil
 }
+
+// Deriver works out what follows from a user's attributes, for an org without
+// settings.
+func (d *Directory) Deriver(context.Context) (func(u *dialer.User) dialer.Derived, error) {
+	return func(u *dialer.User) dialer.Derived { return dialer.Derive(u, dialer.Surroundings{}) }, nil
+}
