@@ -149,7 +149,6 @@ func (a *App) Start(ctx context.Context) (err error) {
 	for _, o := range a.orgs {
 		a.life.run("org "+o.name, func(ctx context.Context) error { return a.runEngine(ctx, o) })
 		a.runDirectory(o)
-		a.life.run("mass actions of "+o.name, o.directory.RunMass)
 	}
 	a.life.run("control API", a.control.Run)
 	a.closeConsole(a.console)
