@@ -71,7 +71,8 @@ type org struct {
 	directory *directory.Directory
 	engine    *rostersync.Engine
 	senders   directory.Senders // of what the directory has to tell
-	pulse     pulse             // the engine, as the watch sees it
+	zone      *time.Location
+	pulse     pulse // the engine, as the watch sees it
 }
 
 // pulse says whether an engine lives and how it stands.
@@ -210,14 +211,14 @@ func (a *App) openOrg(ctx context.Context, c *config.Org) error {
 	if err != nil {
 		return err
 	}
-	a.orgs = append(a.orgs, &org{c.Name, dir, engine, tell, engine})
+	a.orgs = append(a.orgs, &org{c.Name, dir, engine, tell, c.Sync.Zone, engine})
 	return nil
 }
 
 func (a *App) openControl() error {
 	orgs := map[string]control.Org{}
 	for _, o := range a.orgs {
-		orgs[o.name] = control.Org{Engine: o.engine, Directory: o.directory}
+		orgs[o.name] = control.Org{Engine: o.engine, Directory: o.directory, Zone: o.zone}
 	}
 	c := a.config.Control
 	server, console, err := a.faces(control.Options{

@@ -19,26 +19,48 @@ type ActivityPage struct {
 // LogPage is embedded in the input of operations that read the activity
 // log.
 type LogPage struct {
-	Since  string `query:"since" doc:"only what happened since: a time (RFC 3339) or an age such as 24h"`
-	Before int64  `query:"before" doc:"only entries older than this one, by seq"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Since string `query:"since" maxLength:"40" doc:"only what happened since: a time (RFC 3339) or an age such as 24h"`
+	Until string `query:"until" maxLength:"40" doc:"only what happened before: a time or an age"`
+	LogFilter
+	Before int64 `query:"before" doc:"only entries older than this one, by seq"`
+	Limit  int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+// LogFilter says which entries of the activity log.
+type LogFilter struct {
+	Verb      string `query:"verb" maxLength:"50" doc:"only of this verb, such as deactivate or reset_password"`
+	Actor     string `query:"actor" maxLength:"200" doc:"only by the actor of this name"`
+	ActorKind string `query:"actor_kind" maxLength:"50" doc:"only by actors of this kind, such as sync, admin or manager"`
+	Text      string `query:"text" maxLength:"200" doc:"only with this text in the note, the actor's name, or the values before and after"`
+}
+
+func (f *LogFilter) apply(q *dialer.ActivityQuery) {
+	q.Verb, q.Actor, q.ActorKind, q.Text = dialer.Verb(f.Verb), f.Actor, f.ActorKind, f.Text
 }
 
 func (p *LogPage) query() (dialer.ActivityQuery, error) {
 	q := dialer.ActivityQuery{Newest: true, After: p.Before, Limit: p.Limit}
-	if p.Since == "" {
-		return q, nil
+	p.apply(&q)
+	var err error
+	if q.Since, err = moment("since", p.Since); err == nil {
+		q.Until, err = moment("until", p.Until)
 	}
-	if age, err := time.ParseDuration(p.Since); err == nil && age >= 0 {
-		q.Since = time.Now().Add(-age)
-		return q, nil
+	return q, err
+}
+
+// moment reads a time, or an age, which is a time ago.
+func moment(name, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
 	}
-	at, err := time.Parse(time.RFC3339, p.Since)
-	if err != nil {
-		return q, invalid("since is neither a time nor an age", "for example 2026-11-20T00:00:00Z or 24h")
+	if age, err := time.ParseDuration(text); err == nil && age >= 0 {
+		return time.Now().Add(-age), nil
 	}
-	q.Since = at
-	return q, nil
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil || at.Year() < 1970 || at.Year() > 9999 {
+		return time.Time{}, invalid(name+" is neither a time nor an age", "for example 2026-11-20T00:00:00Z or 24h")
+	}
+	return at, nil
 }
 
 func (s *Server) routeActivity() {

@@ -93,6 +93,11 @@ func (c *Client) Explain(ctx context.Context, ref string) (Explanation, error) {
 type ActivityFilter struct {
 	User   string // id, Salesforce id, user name or e-mail address
 	Since  string // a time (RFC 3339) or an age such as 24h
+	Until  string // the same
+	Verb   string // such as deactivate
+	Actor  string // name of who did it
+	Kind   string // of the actor, such as sync or admin
+	Text   string // in the note, the actor's name or the values
 	Before int64  // only entries older than this one
 	Limit  int    // 0 means 100
 }
@@ -102,8 +107,12 @@ func (f ActivityFilter) values() url.Values {
 	if f.User != "" {
 		q.Set("user", f.User)
 	}
-	if f.Since != "" {
-		q.Set("since", f.Since)
+	for k, v := range map[string]string{
+		"since": f.Since, "until": f.Until, "verb": f.Verb, "actor": f.Actor, "actor_kind": f.Kind, "text": f.Text,
+	} {
+		if v != "" {
+			q.Set(k, v)
+		}
 	}
 	if f.Before != 0 {
 		q.Set("before", strconv.FormatInt(f.Before, 10))

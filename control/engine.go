@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/rosterd/rosterd/dialer"
 	"github.com/rosterd/rosterd/sync"
@@ -12,6 +13,7 @@ import (
 type Org struct {
 	Engine    Engine
 	Directory Directory
+	Zone      *time.Location // of the org's days and months; nil means UTC
 }
 
 // Engine is the sync of one org. *sync.Engine is one.
@@ -55,6 +57,7 @@ type Directory interface {
 	CatalogDirectory
 	SessionDirectory
 	CredentialDirectory
+	LeaverDirectory
 	// User finds a user by id, Salesforce id, user name or e-mail address.
 	User(ctx context.Context, ref string) (dialer.User, error)
 	// List returns a page of users, and where the next one starts, "" after

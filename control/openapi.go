@@ -45,6 +45,8 @@ func (s *Server) routes() {
 	s.routePeople()
 	s.routeTrend()
 	s.routeActivity()
+	s.routeTail()
+	s.routeLeavers()
 	s.routeMass()
 	s.routeSessions()
 	s.routeCredentials()

@@ -59,6 +59,8 @@ func routes() map[string]route {
 		"resolve-attention": {Manager, "POST", "/v1/attention/{id}:resolve", ""},
 		"activity":          {Viewer, "GET", "/v1/activity", ""},
 		"preview-mass":      {Manager, "POST", "/v1/mass-actions", `{"scope":{"filter":"status=active"},"action":"deactivate"}`},
+		"tail-activity":     {Viewer, "GET", "/v1/activity:tail", ""},
+		"leavers":           {Viewer, "GET", "/v1/reports/leavers", ""},
 		"sessions":          {Viewer, "GET", "/v1/sessions", ""},
 		"end-session":       {Manager, "DELETE", "/v1/sessions/{id}", ""},
 		"end-sessions":      {Manager, "POST", "/v1/sessions:end", `{"user":"rep1@example.com"}`},
@@ -159,6 +161,9 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 				}
 				if id == "mass-events" { // of what has ended, so that they end too
 					ask(t, s, Admin, "POST", "/v1/mass-actions/1:cancel", "")
+				}
+				if id == "tail-activity" {
+					close(s.closing) // else it has no end
 				}
 				if id == "undo-mass" {
 					ask(t, s, Admin, "POST", "/v1/mass-actions/1:start", `{"confirm_count":2}`)

@@ -19,7 +19,14 @@ import (
 func (t *tool) activityCommand() *cobra.Command {
 	var f control.ActivityFilter
 	var run string
+	var live bool
 	c := command("activity [flags]", "Who did what, newest first", 0, 0, func(ctx context.Context, _ []string) error {
+		if live {
+			if run != "" || f.Before != 0 || f.Since != "" || f.Until != "" {
+				return &usageError{"--live shows what comes from now on, so it goes with none of --run, --before, --since and --until", ""}
+			}
+			return t.followActivity(ctx, f)
+		}
 		page, err := t.activity(ctx, f, run)
 		if err != nil {
 			return err
@@ -35,6 +42,12 @@ func (t *tool) activityCommand() *cobra.Command {
 	})
 	c.Flags().StringVar(&f.User, "user", "", "only about this user: `ID|EMAIL`")
 	c.Flags().StringVar(&f.Since, "since", "", "only since this `time` (2026-11-20T00:00:00Z) or age (24h)")
+	c.Flags().StringVar(&f.Until, "until", "", "only before this `time` or age")
+	c.Flags().StringVar(&f.Verb, "verb", "", "only of this `verb`, such as deactivate")
+	c.Flags().StringVar(&f.Actor, "actor", "", "only by who is of this `name`")
+	c.Flags().StringVar(&f.Kind, "actor-kind", "", "only by who is of this `kind`, such as sync or admin")
+	c.Flags().StringVar(&f.Text, "text", "", "only with this `text` in the note, the actor's name or the values")
+	c.Flags().BoolVar(&live, "live", false, "show what comes from now on, until interrupted; with -o json one on a line")
 	c.Flags().Int64Var(&f.Before, "before", 0, "only entries older than this one, by `seq`")
 	c.Flags().IntVar(&f.Limit, "limit", 100, "how many at most, up to 1000")
 	c.Flags().StringVar(&run, "run", "", "only what this run did, by `id`")

@@ -81,14 +81,14 @@ the daemon refused. Progress and warnings may stand before it.`
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return t.connect(c) }
 	root.AddCommand(
 		t.statusCommand(), t.syncCommand(), t.runsCommand(), t.usersCommand(), t.massCommand(), t.sessionsCommand(), t.licensesCommand(), t.attentionCommand(),
-		t.activityCommand(), t.quotaCommand(), t.pauseCommand(), t.resumeCommand(), t.doctorCommand(), t.versionCommand(),
+		t.activityCommand(), t.reportCommand(), t.quotaCommand(), t.pauseCommand(), t.resumeCommand(), t.doctorCommand(), t.versionCommand(),
 	)
 	return root
 }
 
 // connect checks the common flags and makes the client.
 func (t *tool) connect(c *cobra.Command) error {
-	if t.format != "text" && t.format != "json" {
+	if t.format != "text" && t.format != "json" && (t.format != "csv" || c.Annotations[csvToo] == "") {
 		return &usageError{fmt.Sprintf("-o %s is not known", t.format), "it is text or json"}
 	}
 	if t.server != "" && c.Flags().Changed("socket") {
