@@ -80,7 +80,7 @@ the daemon refused. Progress and warnings may stand before it.`
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return t.connect(c) }
 	root.AddCommand(
-		t.statusCommand(), t.syncCommand(), t.runsCommand(), t.usersCommand(), t.massCommand(), t.sessionsCommand(), t.licensesCommand(), t.attentionCommand(),
+		t.statusCommand(), t.syncCommand(), t.runsCommand(), t.usersCommand(), t.groupsCommand(), t.orgCommand(), t.salesforceCommand(), t.massCommand(), t.sessionsCommand(), t.licensesCommand(), t.attentionCommand(),
 		t.activityCommand(), t.reportCommand(), t.quotaCommand(), t.pauseCommand(), t.resumeCommand(), t.doctorCommand(), t.versionCommand(),
 	)
 	return root

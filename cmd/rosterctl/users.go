@@ -19,7 +19,7 @@ func (t *tool) usersCommand() *cobra.Command {
 		t.actCommand("activate", "Give a user access again; takes a seat", (*control.Client).Activate),
 		t.actCommand("deactivate", "End a user's access now; frees the seat and ends every session", (*control.Client).Deactivate),
 		t.refreshCommand(), t.resetPasswordCommand(), t.resetFactorCommand(), t.requireFactorCommand(), t.inviteCommand(), t.editCommand(), t.createCommand(), t.deleteCommand(), t.reseedCommand(), t.attributesCommand(),
-		t.exportCommand(), t.importCommand(),
+		t.exportCommand(), t.importCommand(), t.inboundCommand(),
 	)
 }
 
@@ -210,9 +210,17 @@ func (t *tool) refreshCommand() *cobra.Command {
 }
 
 func (t *tool) addCommand() *cobra.Command {
-	var reason string
-	c := command("add ID...", "Add Salesforce users to the dialer, by Salesforce id, user name or e-mail address", 1, -1, func(ctx context.Context, args []string) error {
-		a, err := t.client.Add(ctx, args, reason)
+	var p control.NewPeople
+	var set, each []string
+	c := command("add ID... [flags]", "Add Salesforce users to the dialer, by Salesforce id, user name or e-mail address", 1, -1, func(ctx context.Context, args []string) (err error) {
+		p.Users = args
+		if p.Attributes, err = parseAssignments(set); err != nil {
+			return err
+		}
+		if p.Overrides, err = overrides(each, args); err != nil {
+			return err
+		}
+		a, err := t.client.AddPeople(ctx, p)
 		if err != nil {
 			return err
 		}
@@ -228,7 +236,8 @@ func (t *tool) addCommand() *cobra.Command {
 		}
 		return addCode(a.Results)
 	})
-	c.Flags().StringVar(&reason, "reason", "", "why, for the activity log")
+	c.Flags().StringVar(&p.Reason, "reason", "", "why, for the activity log")
+	t.peopleFlags(c, &p, &set, &each)
 	return c
 }
 
