@@ -1,6 +1,8 @@
 package web
 
 import (
+	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,6 +14,8 @@ import (
 // activityPage is what the activity page shows.
 type activityPage struct {
 	User, Since string
+	Verb, Text  string
+	Verbs       []string
 	Sinces      [][2]string
 	Entries     []entry
 	Newest      int64 // where the live part goes on
@@ -20,6 +24,12 @@ type activityPage struct {
 	Error       string
 }
 
+// verbs are what the log can be searched for.
+func verbs() []string {
+	return []string{"create", "link", "update", "schedule", "unschedule", "deactivate", "activate", "delete", "reset_password", "end_sessions"}
+}
+
+// activity lists who did what.
 func (v *visit) activity() error {
 	q := v.r.URL.Query()
 	p := activityPage{
@@ -29,8 +39,14 @@ func (v *visit) activity() error {
 	if !slices.ContainsFunc(p.Sinces, func(s [2]string) bool { return s[0] == p.Since }) {
 		p.Since = ""
 	}
+	p.Verb, p.Text, p.Verbs = q.Get("verb"), strings.TrimSpace(q.Get("text")), verbs()
+	if !slices.Contains(p.Verbs, p.Verb) {
+		p.Verb = ""
+	}
 	before := number64(q.Get("before"))
-	page, err := v.api.Activity(v.r.Context(), control.ActivityFilter{User: p.User, Since: p.Since, Before: before, Limit: 50})
+	page, err := v.api.Activity(v.r.Context(), control.ActivityFilter{
+		User: p.User, Since: p.Since, Verb: p.Verb, Text: p.Text, Before: before, Limit: 50,
+	})
 	if problem := refused(err); problem != nil {
 		p.Error = sentence(problem.Message)
 		err = nil
@@ -42,7 +58,7 @@ func (v *visit) activity() error {
 	v.names(v.r.Context(), p.Entries)
 	at := func(before int64) string {
 		q := url.Values{}
-		for k, s := range map[string]string{"user": p.User, "since": p.Since} {
+		for k, s := range map[string]string{"user": p.User, "since": p.Since, "verb": p.Verb, "text": p.Text} {
 			if s != "" {
 				q.Set(k, s)
 			}
@@ -64,42 +80,77 @@ func (v *visit) activity() error {
 		if len(page.Activity) > 0 {
 			p.Newest = page.Activity[0].Seq
 		}
-		p.Live = v.At("/activity/live") + "?" + url.Values{"after": {strconv.FormatInt(p.Newest, 10)}, "user": {p.User}}.Encode()
+		p.Live = v.At("/activity/live") + "?" + url.Values{
+			"after": {strconv.FormatInt(p.Newest, 10)}, "user": {p.User}, "verb": {p.Verb}, "text": {p.Text},
+		}.Encode()
 	}
 	return v.page("activity", "Activity", p)
 }
 
-// leaversPage lists who lost access lately, with the proof.
+// leaversPage lists who lost access, with the proof.
 type leaversPage struct {
-	Since   string
-	Entries []entry
-	Leaving []control.User
+	Month   string
+	Leavers []control.Leaver
+	Next    string
+	First   string
+	CSV     string
+	Error   string
 	Overdue int
 }
 
+// leavers reports who lost access in a month, or lately.
 func (v *visit) leavers() error {
 	ctx := v.r.Context()
-	p := leaversPage{Since: "720h"}
-	before := int64(0)
-	for range 20 { // pages of a thousand entries: enough for a month of a large org, bounded for a page
-		page, err := v.api.Activity(ctx, control.ActivityFilter{Since: p.Since, Before: before, Limit: 1000})
-		if err != nil {
-			return err
-		}
-		for _, a := range page.Activity {
-			if a.Verb == "deactivate" && len(p.Entries) < 200 {
-				p.Entries = append(p.Entries, entry{a, changes(a.Before, a.After), true, ""})
-			}
-		}
-		if before = page.Next; before == 0 || len(p.Entries) >= 200 {
-			break
-		}
+	f := control.LeaverFilter{Month: strings.TrimSpace(v.query("month")), After: number64(v.query("after")), Limit: 100}
+	if f.Month == "" {
+		f.Since = "720h"
 	}
-	v.names(ctx, p.Entries)
+	p := leaversPage{Month: f.Month}
+	page, err := v.api.Leavers(ctx, f)
+	if problem := refused(err); problem != nil {
+		p.Error, err = sentence(problem.Message), nil
+	}
+	if err != nil {
+		return err
+	}
 	st, err := v.api.Status(ctx)
 	if err != nil {
 		return err
 	}
-	p.Overdue = st.Orgs[0].Overdue
+	p.Leavers, p.Overdue = page.Leavers, st.Orgs[0].Overdue
+	at := func(path string, after int64) string {
+		q := url.Values{}
+		if p.Month != "" {
+			q.Set("month", p.Month)
+		}
+		if after != 0 {
+			q.Set("after", strconv.FormatInt(after, 10))
+		}
+		return v.At("/leavers") + path + "?" + q.Encode()
+	}
+	p.CSV = at("/csv", 0)
+	if f.After != 0 {
+		p.First = at("", 0)
+	}
+	if page.Next != 0 {
+		p.Next = at("", page.Next)
+	}
 	return v.page("leavers", "Leavers", p)
+}
+
+// leaversCSV sends the report as a file.
+func (v *visit) leaversCSV() error {
+	f := control.LeaverFilter{Month: strings.TrimSpace(v.query("month"))}
+	if f.Month == "" {
+		f.Since = "720h"
+	}
+	if _, err := v.api.Leavers(v.r.Context(), f); err != nil {
+		return err // before the file begins, a page can say what is wrong
+	}
+	v.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	v.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", v.org+"-leavers.csv"))
+	if err := v.api.LeaversCSV(v.r.Context(), v.w, f); err != nil {
+		panic(http.ErrAbortHandler) // the file must not look complete
+	}
+	return nil
 }

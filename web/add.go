@@ -105,13 +105,16 @@ func (v *visit) pickPeople() error {
 
 // reviewPage shows who is about to be added, and afterwards what became of it.
 type reviewPage struct {
-	People   []control.Person
-	Licenses []control.License
-	Left     int64 // seats of the default type that would be left
-	Default  string
-	Results  []control.AddResult
-	Names    map[string]string
-	Added    int
+	People    []control.Person
+	Licenses  []control.License
+	Left      int64 // seats of the default type that would be left
+	Default   string
+	Template  string
+	Templates []string
+	Seats     map[string]bool // license types to take beside the default ones
+	Results   []control.AddResult
+	Names     map[string]string
+	Added     int
 }
 
 // reviewMost is how many people can be added in one go.
@@ -129,7 +132,14 @@ func (v *visit) review() error {
 }
 
 func (v *visit) reviewOf(ids []string) (reviewPage, error) {
-	p := reviewPage{Names: map[string]string{}}
+	p := reviewPage{Names: map[string]string{}, Seats: map[string]bool{}}
+	templates, err := v.api.Groups(v.r.Context(), "template")
+	if err != nil {
+		return p, err
+	}
+	for _, t := range templates.Groups {
+		p.Templates = append(p.Templates, t.Name)
+	}
 	licenses, err := v.api.Licenses(v.r.Context())
 	if err != nil {
 		return p, err
@@ -168,7 +178,9 @@ func (v *visit) addUsers() error {
 	if err != nil {
 		return err
 	}
-	added, err := v.api.Add(v.r.Context(), ids, v.form("reason"))
+	added, err := v.api.AddPeople(v.r.Context(), control.NewPeople{
+		Users: ids, Template: v.form("template"), Licenses: v.r.PostForm["seat"], Reason: v.form("reason"),
+	})
 	if err != nil {
 		return v.back(v.At("/add/review"), err)
 	}

@@ -58,6 +58,11 @@ func (v *visit) editForm() (editPage, error) {
 	}
 	p.Back = v.At("/users/%s", p.User.ID) + "?tab=" + p.Tab
 	p.Sections = sectionsOf(table, &p.User, p.Tab, v.May(control.Admin))
+	for _, s := range p.Sections {
+		if err := v.offerGroups(s.Inputs); err != nil {
+			return p, err
+		}
+	}
 	return p, nil
 }
 
@@ -130,15 +135,8 @@ func (in *input) refill(text string) {
 func (v *visit) again(p *editPage, problem *control.Problem) error {
 	p.Error = problem
 	p.Changed = entries(problem.Changes, false)
-	for _, f := range problem.Fields {
-		name := f.Location[strings.LastIndexByte(f.Location, '.')+1:]
-		for s := range p.Sections {
-			for i := range p.Sections[s].Inputs {
-				if in := &p.Sections[s].Inputs[i]; string(in.Name) == name {
-					in.Problem = sentence(in.Label + " " + f.Message)
-				}
-			}
-		}
+	for _, s := range p.Sections {
+		wrong(s.Inputs, problem)
 	}
 	status := problem.Status
 	if status == 0 {

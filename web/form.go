@@ -93,13 +93,26 @@ func sectionsOf(table control.AttributePage, u *control.User, tab string, admin 
 	return out
 }
 
-func inputOf(a control.Attribute, u *control.User, admin bool) input {
-	v := u.Attributes[a.Name]
+// inputFor makes a control for a value.
+func inputFor(a control.Attribute, v any) input {
 	in := input{Attribute: a, Value: formText(a, v), Shown: shown(a, v)}
 	in.Was = in.Value
 	for _, n := range a.Needs {
 		in.Needs = append(in.Needs, needWords(n))
 	}
+	if a.Secret {
+		in.Set, _ = v.(bool)
+		in.Value, in.Was, in.Shown = "", "", map[bool]string{true: "set"}[in.Set]
+	}
+	if a.Kind == dialer.ValueList && len(a.Columns) > 0 {
+		in.rows(v)
+	}
+	return in
+}
+
+// inputOf makes a control for an attribute of a user.
+func inputOf(a control.Attribute, u *control.User, admin bool) input {
+	in := inputFor(a, u.Attributes[a.Name])
 	switch {
 	case a.Derived || a.Owner == dialer.OwnerSystem:
 		in.Locked = "follows from what happens"
@@ -109,13 +122,6 @@ func inputOf(a control.Attribute, u *control.User, admin bool) input {
 		in.Locked = "for administrators to change"
 	case a.Name == dialer.FieldAdminHold:
 		in.Locked = "follows from deactivating and activating"
-	}
-	if a.Secret {
-		in.Set, _ = v.(bool)
-		in.Value, in.Was, in.Shown = "", "", map[bool]string{true: "set"}[in.Set]
-	}
-	if a.Kind == dialer.ValueList && len(a.Columns) > 0 {
-		in.rows(v)
 	}
 	return in
 }

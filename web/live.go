@@ -16,7 +16,6 @@ const (
 	streamMost  = 10 * time.Minute // then the page asks again, and its login is looked at anew
 	streamBeat  = 15 * time.Second
 	streamWrite = 10 * time.Second
-	lookEvery   = 2 * time.Second // how often the activity is asked for news
 	healthEvery = 5 * time.Second
 )
 
@@ -129,29 +128,18 @@ func (s *stream) ended(event, html string) { _ = s.send(event, html+" ") }
 
 // activityLive sends what happens while the page is open.
 func (v *visit) activityLive() error {
-	ctx := v.r.Context()
-	last := number64(v.query("after"))
 	s := v.stream()
 	defer s.beat.Stop()
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for first := true; first || s.wait(tick.C); first = false {
-		page, err := v.api.Activity(ctx, control.ActivityFilter{Limit: 50, User: v.query("user")})
+	f := control.ActivityFilter{User: v.query("user"), Verb: v.query("verb"), Text: v.query("text")}
+	if s.write(": watching\n\n") != nil {
+		return nil
+	}
+	for a, err := range v.api.Tail(s.context(), f, number64(v.query("after"))) {
 		if err != nil {
-			return nil
+			return nil // the page asks again
 		}
-		var fresh []control.Activity
-		for _, a := range page.Activity {
-			if a.Seq > last {
-				fresh = append(fresh, a)
-			}
-		}
-		if len(fresh) == 0 {
-			continue
-		}
-		last = fresh[0].Seq
-		lines := entries(fresh, true)
-		v.names(ctx, lines)
+		lines := entries([]control.Activity{a}, true)
+		v.names(v.r.Context(), lines)
 		html, err := v.fragment("activity", "rows", lines)
 		if err != nil || s.send("rows", html) != nil {
 			return nil

@@ -91,7 +91,11 @@ func (v *visit) massForm(get func(string) string) (massPage, error) {
 					in.Value = a.Default
 				}
 				in.Was = ""
-				p.Field = &in
+				one := []input{in}
+				if err := v.offerGroups(one); err != nil {
+					return p, err
+				}
+				p.Field = &one[0]
 			}
 		}
 		if len(s.Attrs) > 0 {

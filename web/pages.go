@@ -126,11 +126,13 @@ func (s *shell) load() {
 		{Label: "Mass update", Href: v.At("/mass"), Icon: "mass", Key: "m"},
 		{Label: "Sync", Href: v.At("/sync"), Icon: "sync", Key: "s"},
 		{Label: "Licenses", Href: v.At("/licenses"), Icon: "seat", Key: "l"},
+		{Label: "Groups", Href: v.At("/groups"), Icon: "group", Key: "p"},
 		{Label: "Sessions", Href: v.At("/sessions"), Icon: "session", Key: "o"},
 		{Label: "Activity", Href: v.At("/activity"), Icon: "activity", Key: "c"},
 		{Label: "Leavers", Href: v.At("/leavers"), Icon: "leave", Key: "e"},
 		{Label: "Attention", Href: v.At("/attention"), Icon: "bell", Badge: wait, Key: "t"},
 		{Label: "Health", Href: v.At("/health"), Icon: "health", Key: "h"},
+		{Label: "Org settings", Href: v.At("/settings"), Icon: "gear", Key: "x"},
 	} {
 		at := v.r.URL.Path
 		p.Here = at == p.Href || strings.HasPrefix(at, p.Href+"/") || p.Label == "Sync" && strings.HasPrefix(at, v.At("/runs"))

@@ -182,10 +182,11 @@ func tone(v any) string {
 func funcs(version string) template.FuncMap {
 	return template.FuncMap{
 		"word": word(words()), "number": number, "plural": plural, "tone": tone, "dict": dict, "sentence": sentence, "title": sentenceCase,
-		"span":   func(ms int64) string { return span(time.Duration(ms) * time.Millisecond) },
-		"static": func(name string) string { return "/static/" + name + "?v=" + version },
-		"join":   strings.Join,
-		"icon":   icon(icons()), "mass": massWords,
+		"span":    func(ms int64) string { return span(time.Duration(ms) * time.Millisecond) },
+		"seconds": func(n int64) string { return span(time.Duration(n) * time.Second) },
+		"static":  func(name string) string { return "/static/" + name + "?v=" + version },
+		"join":    strings.Join,
+		"icon":    icon(icons()), "mass": massWords,
 		"list": func(v ...string) []string { return v },
 		"neg":  func(n int64) int64 { return -n },
 		"add":  func(a, b int) int { return a + b },

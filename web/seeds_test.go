@@ -1,0 +1,192 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rosterd/rosterd/control"
+	"github.com/rosterd/rosterd/control/controltest"
+	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/sync"
+)
+
+// crowd is an engine that knows people of Salesforce.
+type crowd struct {
+	*controltest.Engine
+	people []sync.Person
+}
+
+func (c crowd) People(_ context.Context, q sync.PeopleQuery) (sync.PeoplePage, error) {
+	page := sync.PeoplePage{People: []sync.Person{}}
+	for _, p := range c.people {
+		if (!q.Eligible || p.CanAdd) && (q.Search == "" || strings.Contains(p.Name+p.SalesforceID, q.Search)) {
+			page.People = append(page.People, p)
+		}
+	}
+	return page, nil
+}
+
+func (crowd) Trend(context.Context, int) (sync.Trend, error) { return sync.Trend{}, nil }
+
+// pick is a console of one org whose engine is a crowd.
+func newCrowd(t *testing.T) *house {
+	t.Helper()
+	e := controltest.NewEngine("acme")
+	api, err := control.New(control.Options{
+		Orgs: map[string]control.Org{"acme": {Engine: crowd{e, []sync.Person{
+			{SalesforceID: "005000000000900AAA", Name: "Jo Smith", CanAdd: true, Active: true},
+			{SalesforceID: "005000000000901AAA", Name: "Pat Smith", Why: "not the Salesforce license", Active: true},
+		}}, Directory: e.Users}},
+		Tokens: tokens(t, "admin dana "+adminToken+"\nviewer vera "+viewerToken+"\n"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, engines: map[string]*controltest.Engine{"acme": e}, api: api}
+	if h.Console, err = New(api.Handler(false), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(h.Console)
+	t.Cleanup(server.Close)
+	t.Cleanup(h.Close)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.url, h.http = server.URL, &http.Client{Jar: jar, Transport: &http.Transport{}}
+	t.Cleanup(h.http.CloseIdleConnections)
+	h.login(adminToken)
+	return h
+}
+
+// has checks what a page says.
+func has(t *testing.T, page string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if !strings.Contains(page, w) {
+			t.Errorf("the page lacks %q", w)
+		}
+	}
+}
+
+// Search, tick, next, add: whoever cannot be added has no box, and a reason.
+func TestAddInThreeScreens(t *testing.T) {
+	h := newCrowd(t)
+	_, _, page := h.get("/o/acme/add?q=Smith")
+	has(t, page, "Jo Smith", "Pat Smith", "not the Salesforce license", `value="005000000000900AAA" aria-label="Tick Jo Smith"`)
+	if strings.Contains(page, "Tick Pat Smith") {
+		t.Error("somebody can be ticked who cannot be added")
+	}
+	_, at, page := h.send("/o/acme/add/select", url.Values{
+		"go": {"/o/acme/add/review"}, "shown": {"005000000000900AAA"}, "pick": {"005000000000900AAA"},
+	})
+	if at != "/o/acme/add/review" {
+		t.Errorf("next leads to %s", at)
+	}
+	has(t, page, "Jo Smith", "0 left after this", "Add 1 user")
+	if _, _, page = h.get("/o/acme/add"); !strings.Contains(page, `data-count="1"`) {
+		t.Error("the tick is lost on the way back")
+	}
+	_, _, page = h.send("/o/acme/add/review", url.Values{"reason": {"CASE-1"}})
+	has(t, page, "<h1>Added</h1>")
+	if _, _, page = h.get("/o/acme/add"); !strings.Contains(page, `data-count="0"`) && strings.Contains(page, " checked") {
+		t.Error("who was added is still ticked")
+	}
+}
+
+// The list shows the active ones first, is searched and filtered by one form,
+// and offers each act beside its user.
+func TestUsersScreen(t *testing.T) {
+	h := newHouse(t)
+	h.login(adminToken)
+	one, gone := controltest.Person(1), controltest.Person(3)
+	_, _, page := h.get("/o/acme/users")
+	has(t, page, one.Username, `name="q"`, `name="kind"`, `name="value"`, `name="status"`, `<option value="role" selected>`, "Export CSV", "Add from Salesforce")
+	if strings.Contains(page, gone.Username) {
+		t.Error("who has left is listed among the active")
+	}
+	for _, act := range []string{"", "/edit/dialing", "?tab=activity", "/do/refresh", "/do/deactivate", "/do/delete"} {
+		has(t, page, `href="/o/acme/users/`+one.ID+act+`"`)
+	}
+	for query, want := range map[string]bool{"status=all": true, "status=inactive": true, "status=all&q=Number3": true, "status=all&q=Number1": false} {
+		if _, _, page := h.get("/o/acme/users?" + query); strings.Contains(page, gone.Username) != want {
+			t.Errorf("%s: who has left is listed %v", query, !want)
+		}
+	}
+	ticked := regexp.MustCompile(`name="pick" value="` + one.ID + `"[^>]* checked`)
+	_, _, page = h.send("/o/acme/users/select", url.Values{"go": {"/o/acme/users?q=rep1"}, "shown": {one.ID}, "pick": {one.ID}})
+	if !ticked.MatchString(page) {
+		t.Error("a tick is lost between two lists")
+	}
+	_, _, page = h.get("/o/acme/mass?verb=deactivate")
+	has(t, page, "the 1 ticked", "everybody who is not protected")
+}
+
+// A profile is read by all and edited by some: viewing and editing are two
+// pages, the contact data that Salesforce owns is locked on both.
+func TestProfileIsReadThenEdited(t *testing.T) {
+	h := newHouse(t)
+	h.login(viewerToken)
+	at := "/o/acme/users/" + controltest.Person(1).ID
+	_, _, page := h.get(at)
+	has(t, page, "Rep Number1", "<h2>Contact</h2>", "First name", "E-mail", "from Salesforce: change it there")
+	if strings.Contains(page, "/edit/contact") {
+		t.Error("a viewer is offered to edit")
+	}
+	h.login(adminToken)
+	_, _, page = h.get(at)
+	has(t, page, at+"/edit/contact")
+	_, _, page = h.get(at + "/edit/contact")
+	has(t, page, `<button class="primary">Save</button>`, `name="sales_role"`, "from Salesforce: change it there")
+	if strings.Contains(page, `name="first_name"`) {
+		t.Error("what Salesforce owns can be typed in")
+	}
+	for tab, want := range map[string][]string{
+		"dialing":   {"country", "international_dialing", "local_presence", "caller_id_click_to_call", "ring_timeout_seconds", "unavailable_kind", "auto_dial", "virtual_extension", "ringback"},
+		"recording": {"recording_enabled", "recording_mode", "recording_min_seconds", "recording_ratio"},
+		"access":    {"system_role", "permission_group", "role", "tag", "skill_group", "campaign", "initiative", "acd", "data_view_level", "site_permission_level", "ip_acl_enabled"},
+		"devices":   {"sip_option", "sip_uri", "sip_password", "devices.0.name", "devices.0.enabled", "devices.0.caller_id"},
+		"more":      {"mass_email_enabled", "mass_fax_enabled", "oauth_email", "caldav_token"},
+	} {
+		_, _, page := h.get(at + "/edit/" + tab)
+		for _, name := range want {
+			if !strings.Contains(page, `name="`+name+`"`) && !strings.Contains(page, `name="`+name+`.boxes"`) {
+				t.Errorf("tab %s has no control for %s", tab, name)
+			}
+		}
+	}
+}
+
+// What happens shows up while one looks.
+func TestActivityIsLive(t *testing.T) {
+	h := newHouse(t)
+	h.login(adminToken)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url+"/o/acme/activity/live?after=0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	h.engines["acme"].Users.Apply(t.Context(), []dialer.Change{{
+		Verb: dialer.VerbDeactivate, UserID: controltest.Person(1).ID, Note: "CASE-7", Actor: dialer.Actor{Kind: "admin", Name: "dana"},
+	}})
+	resp, err := h.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if strings.Contains(lines.Text(), "CASE-7") {
+			return
+		}
+	}
+	t.Error("the stream ends without the news")
+}
