@@ -73,6 +73,7 @@ func exportUsers(ctx context.Context, c call, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	q.Within = c.Within
 	var columns []dialer.Field
 	for _, name := range in.Columns {
 		columns = append(columns, dialer.Field(name))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -129,11 +130,14 @@ func previewMass(ctx context.Context, c call, in *struct {
 		return nil, err
 	}
 	r := dialer.MassRequest{
-		Scope:  dialer.MassScope{IDs: b.Scope.IDs, FilterText: b.Scope.Filter, All: b.Scope.All},
+		Scope:  dialer.MassScope{IDs: b.Scope.IDs, FilterText: b.Scope.Filter, All: b.Scope.All, Within: c.Within},
 		Action: b.Action, Field: b.Field, Value: b.Value, Seats: b.Seats, Reason: b.Reason, Actor: c.Actor(),
 	}
 	if err := b.check(); err != nil {
 		return nil, err
+	}
+	if c.governs(b.Field.Kind()) {
+		return nil, newProblem(http.StatusForbidden, CodeForbidden, fmt.Sprintf("%s is limited to users of %s, and cannot change that for many", c.Name, c.limits()), "")
 	}
 	if b.Scope.Filter != "" {
 		r.Scope.Filter = &dialer.Query{}
@@ -182,6 +186,9 @@ func listMass(ctx context.Context, c call, in *struct {
 ) (*answer[MassPage], error) {
 	list, err := c.Directory.MassActions(ctx, in.Before, in.Limit)
 	page := MassPage{MassActions: append([]dialer.MassAction{}, list...)}
+	if len(c.Within) > 0 { // of others, they would see who and why
+		page.MassActions = slices.DeleteFunc(page.MassActions, func(m dialer.MassAction) bool { return m.Actor.Name != c.Name })
+	}
 	if len(list) == in.Limit {
 		page.Next = list[len(list)-1].ID
 	}

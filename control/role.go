@@ -52,6 +52,8 @@ type Caller struct {
 	Name string `json:"name"`
 	Role Role   `json:"role" enum:"viewer,support,manager,admin,dialer"`
 	Via  string `json:"via" enum:"socket,token" doc:"how the caller was recognized"`
+	// Within limits a manager to the users of some groups; nil is no limit.
+	Within []dialer.Group `json:"within,omitempty" doc:"only users who are in one of these are there for the caller"`
 }
 
 // Actor is the caller as the journal and the activity log name them.

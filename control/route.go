@@ -141,6 +141,9 @@ func handle[I, O any](s *Server, need Role, op huma.Operation, h func(context.Co
 			}
 			c.name, c.Org = name, s.o.Orgs[name]
 		}
+		if err := c.limit(ctx, op.OperationID, in); err != nil {
+			return nil, s.answer(ctx, op.OperationID, c.name, err)
+		}
 		out, err := h(ctx, c, in)
 		if err != nil {
 			return nil, s.answer(ctx, op.OperationID, c.name, err)

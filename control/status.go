@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/rosterd/rosterd/dialer"
 	"github.com/rosterd/rosterd/sync"
 )
 
@@ -30,6 +31,7 @@ type DaemonStatus struct {
 type Me struct {
 	Caller
 	Orgs []string `json:"orgs" nullable:"false"`
+	User *User    `json:"user,omitempty" doc:"the dialer user whose user name is the caller's name"`
 }
 
 // Paused says who stopped or resumed an org's sync.
@@ -65,9 +67,7 @@ func (s *Server) routeStatus() {
 	}, s.status)
 	handle(s, Viewer, huma.Operation{
 		OperationID: "me", Method: http.MethodGet, Path: "/v1/me", Tags: []string{"daemon"}, Summary: "Who you are to the daemon",
-	}, func(_ context.Context, c call, _ *struct{}) (*answer[Me], error) {
-		return &answer[Me]{Me{c.Caller, s.orgs}}, nil
-	})
+	}, s.me)
 	handle(s, Viewer, huma.Operation{
 		OperationID: "quota", Method: http.MethodGet, Path: "/v1/quota", Tags: []string{"daemon"}, Summary: "How the org's API quota stands",
 	}, func(ctx context.Context, c call, _ *struct{ InOrg }) (*answer[sync.QuotaStatus], error) {
@@ -102,6 +102,35 @@ func (s *Server) routeStatus() {
 		}
 		return &answer[Checks]{checks}, err
 	})
+}
+
+// me says who the caller is, as a user too if they are one of the org named or
+// of the only one.
+func (s *Server) me(ctx context.Context, c call, in *struct {
+	OrgName string `query:"org" doc:"name of the org in which to look for the caller's user"`
+},
+) (*answer[Me], error) {
+	me := Me{Caller: c.Caller, Orgs: s.orgs}
+	if in.OrgName == "" && len(s.orgs) > 1 {
+		return &answer[Me]{me}, nil
+	}
+	name, err := s.pick(in.OrgName)
+	if err != nil {
+		return nil, err
+	}
+	c.name, c.Org = name, s.o.Orgs[name]
+	u, err := c.Directory.User(ctx, c.Name)
+	switch {
+	case errors.Is(err, dialer.ErrNotFound) || errors.Is(err, dialer.ErrAmbiguous):
+		return &answer[Me]{me}, nil
+	case err != nil:
+		return nil, err
+	case u.Status != dialer.StatusDeleted && dialer.Key(u.Username) == dialer.Key(c.Name):
+		v, err := c.whole(ctx, &u)
+		me.User = &v
+		return &answer[Me]{me}, err
+	}
+	return &answer[Me]{me}, nil
 }
 
 func (s *Server) status(ctx context.Context, _ call, in *struct {

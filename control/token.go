@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
+
+	"github.com/rosterd/rosterd/dialer"
 )
 
 // minToken is the shortest token taken: 16 characters of base64 are 96 bits,
@@ -22,10 +25,11 @@ type Tokens struct {
 }
 
 type token struct {
-	role Role
-	name string
-	line int
-	sum  [sha256.Size]byte
+	role   Role
+	within []dialer.Group
+	name   string
+	line   int
+	sum    [sha256.Size]byte
 }
 
 // TokensError says which line of a tokens file is wrong. It never holds a
@@ -41,7 +45,8 @@ func (e *TokensError) Error() string { return fmt.Sprintf("line %d: %s", e.Line,
 
 // Hint says how a line looks.
 func (e *TokensError) Hint() string {
-	return "a line is: ROLE NAME TOKEN, for example: support helpdesk followed by what openssl rand -hex 32 prints"
+	return "a line is: ROLE NAME TOKEN, for example: support helpdesk followed by what openssl rand -hex 32 prints; " +
+		"a manager can be limited to groups: manager(permission_group=Reps, desk=EMEA) NAME TOKEN"
 }
 
 // ReadTokens reads lines of ROLE NAME TOKEN. Empty lines and lines that start
@@ -76,6 +81,10 @@ func ReadTokens(r io.Reader) (Tokens, error) {
 }
 
 func parseToken(line string) (token, error) {
+	line, within, err := cutLimits(line)
+	if err != nil {
+		return token{}, err
+	}
 	fields := strings.Fields(line)
 	if len(fields) != 3 {
 		return token{}, fmt.Errorf("has %d words, want 3", len(fields))
@@ -84,10 +93,27 @@ func parseToken(line string) (token, error) {
 	if err != nil {
 		return token{}, fmt.Errorf("the first word is %w", err)
 	}
+	if within != nil && role != Manager {
+		return token{}, errors.New("only the role manager can be limited to groups")
+	}
 	if len(fields[2]) < minToken {
 		return token{}, fmt.Errorf("the third word, the token, is shorter than %d characters", minToken)
 	}
-	return token{role: role, name: fields[1], sum: sha256.Sum256([]byte(fields[2]))}, nil
+	return token{role: role, within: within, name: fields[1], sum: sha256.Sum256([]byte(fields[2]))}, nil
+}
+
+// cutLimits takes the groups out of a line that begins with ROLE(KIND=GROUP, ...).
+func cutLimits(line string) (rest string, within []dialer.Group, err error) {
+	role, after, ok := strings.Cut(line, "(")
+	if !ok || strings.ContainsAny(role, " \t") {
+		return line, nil, nil
+	}
+	groups, after, ok := strings.Cut(after, ")")
+	if !ok {
+		return "", nil, errors.New("has a parenthesis that is not closed")
+	}
+	within, err = parseLimits(groups)
+	return role + " " + after, within, err
 }
 
 // ReadTokensFile reads the tokens of a file.
@@ -121,5 +147,5 @@ func (t Tokens) caller(secret string) (Caller, bool) {
 	if found < 0 {
 		return Caller{}, false
 	}
-	return Caller{Name: t.list[found].name, Role: t.list[found].role, Via: "token"}, true
+	return Caller{Name: t.list[found].name, Role: t.list[found].role, Via: "token", Within: t.list[found].within}, true
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -13,7 +14,7 @@ func TestReadTokens(t *testing.T) {
 	if err != nil || tokens.Len() != 2 {
 		t.Fatalf("%d tokens, %v", tokens.Len(), err)
 	}
-	if c, ok := tokens.caller("fedcba9876543210"); !ok || c != (Caller{"vic", Viewer, "token"}) {
+	if c, ok := tokens.caller("fedcba9876543210"); !ok || !reflect.DeepEqual(c, Caller{Name: "vic", Role: Viewer, Via: "token"}) {
 		t.Errorf("got %+v, %t", c, ok)
 	}
 	for _, wrong := range []string{"", "fedcba987654321", "fedcba98765432100", "FEDCBA9876543210"} {

@@ -91,7 +91,7 @@ func listUsers(ctx context.Context, c call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	q.Limit, q.Desc = in.Limit, in.Desc
+	q.Limit, q.Desc, q.Within = in.Limit, in.Desc, c.Within
 	sorted := in.Order
 	if in.Desc {
 		sorted += " desc"

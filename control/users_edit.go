@@ -69,6 +69,9 @@ func (c call) edit(ctx context.Context, ref, ifMatch, reason string, f func(*dia
 			return nil, c.conflict(ctx, &u, version)
 		}
 		next, fields, err := f(&u)
+		if err == nil {
+			err = c.keeps(&u, &next)
+		}
 		if err != nil {
 			return nil, err
 		}
