@@ -173,13 +173,21 @@ func TestConsoleAccessible(t *testing.T) {
 	b.open("/o/acme/mass?verb=set&field=recording_enabled&filter=status%3Dactive")
 	b.press("main form button.primary")
 	mass := b.path()
+	b.open("/o/acme/groups?kind=role")
+	b.fill("#name", "Closers")
+	b.press("form.filter button")
+	group := b.path()
+	b.open("/o/acme/add")
+	b.do("tick", click(`tbody input[name="pick"]`))
+	b.press(".bar button.primary")
 	pages := []string{
 		"/o/acme/users", "/o/acme/users?q=nobody-is-called-this", user, user + "?tab=access", user + "?tab=dialing", user + "?tab=recording", user + "?tab=devices",
 		user + "?tab=salesforce", user + "?tab=activity", user + "?tab=why", user + "?tab=signin", user + "?tab=more", user + "/do/reset-password", user + "/edit/contact", user + "/edit/access", user + "/edit/dialing", user + "/edit/devices",
 		user + "/do/deactivate", user + "/do/delete", "/o/acme/add", "/o/acme/add?show=all", "/o/acme/why?who=" + w.staff[50].ID, "/o/acme/mass",
 		"/o/acme/mass?verb=set", "/o/acme/mass?verb=add", "/o/acme/mass?verb=set&field=ring_timeout_seconds", mass, "/o/acme/sync", "/o/acme/runs",
 		fmt.Sprintf("/o/acme/runs/%d", held.ID), fmt.Sprintf("/o/acme/runs/%d", dry.ID), "/o/acme/licenses", "/o/acme/activity", "/o/acme/leavers", "/o/acme/attention",
-		"/o/acme/health", "/o/acme/sessions", "/o/acme/sessions?state=all", "/keys", "/nowhere",
+		"/o/acme/health", "/o/acme/sessions", "/o/acme/sessions?state=all", "/o/acme/groups", "/o/acme/groups?kind=permission_group", "/o/acme/settings",
+		"/o/acme/users/import", "/o/acme/users?f=title&op=contains&v=e", "/o/acme/activity?verb=deactivate", group, "/o/acme/add/review", "/keys", "/nowhere",
 	}
 	for _, theme := range []string{"light", "dark"} {
 		b.theme(theme)
