@@ -251,7 +251,7 @@ func addCode(results []control.AddResult) error {
 			noSeat++
 		case r.Outcome == "refused" && r.SalesforceID == "":
 			unknown++
-		case r.Outcome == "refused":
+		case r.Outcome == "refused", r.Outcome != "already" && r.Detail != "": // added, but not set up
 			refused++
 		}
 	}
