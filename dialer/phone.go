@@ -2,6 +2,7 @@ package dialer
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
 )
@@ -34,15 +35,16 @@ func phones(u *User) {
 // number without a country code is from.
 func Phone(s, country string) string {
 	s = clean(s)
-	if s == "" || e164(s) {
+	if e164(s) || hopeless(s) {
 		return s
 	}
 	if country == "" {
 		country = HomeCountry
 	}
 	if country == "US" || country == "CA" || s[0] == '+' {
-		if n, ok := nanp(s); ok {
-			return n
+		head, ext := cutExtension(s)
+		if n, ok := nanp(head); ok {
+			return n + ext
 		}
 	}
 	if n, ok := international(s); ok {
@@ -80,6 +82,38 @@ func parsePhone(s, country string) *phonenumbers.PhoneNumber {
 		return nil
 	}
 	return n
+}
+
+// hopeless reports whether s has too few digits to be a number anywhere, in
+// ASCII: other scripts have digits of their own.
+func hopeless(s string) bool {
+	n := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= utf8.RuneSelf:
+			return false
+		case c >= '0' && c <= '9':
+			n++
+		}
+	}
+	return n < 3
+}
+
+// cutExtension cuts off an extension as most write it: x12, ext 12, ext. 12. It
+// returns it as Phone does, or "" where s has none.
+func cutExtension(s string) (head, ext string) {
+	head = strings.TrimRight(s, "0123456789")
+	n := s[len(head):]
+	if len(n) == 0 || len(n) > 7 {
+		return s, ""
+	}
+	head = strings.TrimRight(head, " ")
+	for _, label := range [...]string{"ext.", "ext", "x"} {
+		if before, ok := strings.CutSuffix(head, label); ok {
+			return strings.TrimRight(before, " "), " ext. " + n
+		}
+	}
+	return s, ""
 }
 
 // nanp reads a number of North America as most write it: ten digits, or eleven

@@ -56,7 +56,9 @@ func (b *batch) useTemplates(c *cand, u *dialer.User) error {
 			c.change = &ch
 		}
 	}
-	dialer.Normalize(u)
+	if len(names) > 0 {
+		dialer.Normalize(u)
+	}
 	return nil
 }
 
