@@ -3,6 +3,7 @@ package control
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -76,7 +77,7 @@ func TestActivityIsFollowed(t *testing.T) {
 			t.Errorf("seen are %q", notes)
 		}
 		for _, err := range c.Tail(t.Context(), ActivityFilter{User: "nobody"}, 0) {
-			if p, ok := err.(*Problem); !ok || p.Status != 404 {
+			if p, ok := errors.AsType[*Problem](err); !ok || p.Status != 404 {
 				t.Errorf("a user who is not there: %v", err)
 			}
 		}

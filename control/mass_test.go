@@ -3,6 +3,7 @@ package control
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -151,7 +152,7 @@ func TestWatchMass(t *testing.T) {
 		t.Errorf("the file is %q, %v", &text, err)
 	}
 	for _, err := range c.WatchMass(t.Context(), 99) {
-		if p, ok := err.(*Problem); !ok || p.Status != 404 {
+		if p, ok := errors.AsType[*Problem](err); !ok || p.Status != 404 {
 			t.Errorf("a mass action that is not there: %v", err)
 		}
 	}
