@@ -35,7 +35,7 @@ func (e enroller) Add(ctx context.Context, refs []string, a dialer.Actor, _ stri
 }
 
 func TestAddWithATemplate(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		org := s.o.Orgs["acme"]
 		s.o.Orgs["acme"] = Org{Engine: enroller{s.engine, org.Directory}, Directory: org.Directory}
 		if r := s.ask(t, Admin, "POST", "/v1/groups", `{"kind":"template","name":"Closers","settings":{"ring_timeout_seconds":40,"permission_group":["Managers"],"tag":["closer"],"license_types":["office"]}}`); r.status != 201 {

@@ -102,7 +102,7 @@ var evil = []string{
 
 // assault is the whole of one org's API under attack, beside another org.
 type assault struct {
-	*real
+	*world
 	t    *testing.T
 	doc  description
 	acme map[string]string // ids that there are, by the path before them
@@ -329,8 +329,8 @@ func (a *assault) forge() {
 // Whatever comes in, through whichever operation, is refused clearly or taken
 // for what it says: nothing breaks, nothing else changes, nothing gets out.
 func TestHostileInput(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
-		a := &assault{real: s, t: t}
+	eachStore(t, func(t *testing.T, s *world) {
+		a := &assault{world: s, t: t}
 		close(s.closing) // streams end at once
 		text, err := s.OpenAPI()
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 func TestActivityIsSearched(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		const path = "/v1/users/rep1@acme.example.com"
 		s.ask(t, Manager, "POST", path+":deactivate", `{"reason":"CASE-77"}`)
 		s.ask(t, Admin, "POST", path+":activate", `{"reason":"back again"}`)
@@ -51,7 +51,7 @@ func TestActivityIsSearched(t *testing.T) {
 }
 
 func TestActivityIsFollowed(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		s.o.Socket = filepath.Join(t.TempDir(), "s")
 		serve(t, s.Server)
 		c := newTestClient(t, ClientOptions{Socket: s.o.Socket, Org: "acme"})
@@ -85,7 +85,7 @@ func TestActivityIsFollowed(t *testing.T) {
 }
 
 func TestLeaversReport(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		for _, name := range []string{"rep1", "rep2"} {
 			s.ask(t, Manager, "POST", "/v1/users/"+name+"@acme.example.com:deactivate", `{"reason":"left"}`)
 		}

@@ -107,6 +107,11 @@ func (c *Client) RemoveNumber(ctx context.Context, number string) (Number, error
 	return doJSON[Number](ctx, c, request{method: http.MethodDelete, path: "/v1/numbers/" + url.PathEscape(number)})
 }
 
+// LicenseHistory says when the seats of a license type were set.
+func (c *Client) LicenseHistory(ctx context.Context, licenseType string) (PurchasePage, error) {
+	return get[PurchasePage](ctx, c, "/v1/licenses/"+url.PathEscape(licenseType)+"/history", nil)
+}
+
 // AddPeople adds people of Salesforce, and gives them what they shall have.
 func (c *Client) AddPeople(ctx context.Context, p NewPeople) (Added, error) {
 	return post[Added](ctx, c, "/v1/users:add", p)

@@ -23,7 +23,7 @@ func inAcme(path string) string {
 const rep1 = "/v1/users/rep1@acme.example.com"
 
 func TestEditUser(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		r := s.ask(t, Manager, "PATCH", rep1, `{"attributes":{"ring_timeout_seconds":30,"recording_enabled":true,"country":"DE","international_dialing":true,
 			"caller_id_number":"(202) 555-0143","role":["Closer","Agent"]},"add":{"tag":["new"]},"reason":"CASE-1"}`)
 		if r.status != 200 {
@@ -60,7 +60,7 @@ func TestEditUser(t *testing.T) {
 }
 
 func TestEditRefuses(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		before := s.user(t, "rep1@acme.example.com")
 		for _, tc := range []struct {
 			name   string
@@ -71,8 +71,10 @@ func TestEditRefuses(t *testing.T) {
 			fields []string
 		}{
 			{"nothing", Manager, `{}`, 422, CodeInvalid, nil},
-			{"all that is wrong", Manager, `{"attributes":{"ring_timeout_seconds":1000,"caller_id_number":"x","nonsense":1,"integration_status":"integrated","recording_ratio":"half"}}`, 422, CodeInvalid,
-				[]string{"caller_id_number", "integration_status", "nonsense", "recording_ratio", "ring_timeout_seconds"}},
+			{
+				"all that is wrong", Manager, `{"attributes":{"ring_timeout_seconds":1000,"caller_id_number":"x","nonsense":1,"integration_status":"integrated","recording_ratio":"half"}}`, 422, CodeInvalid,
+				[]string{"caller_id_number", "integration_status", "nonsense", "recording_ratio", "ring_timeout_seconds"},
+			},
 			{"what it needs", Manager, `{"attributes":{"international_dialing":true}}`, 422, CodeInvalid, []string{"international_dialing"}},
 			{"last role", Manager, `{"remove":{"role":["Agent"]}}`, 422, CodeInvalid, []string{"role"}},
 			{"no group", Manager, `{"add":{"country":["DE"]}}`, 422, CodeInvalid, []string{"country"}},
@@ -102,7 +104,7 @@ func TestEditRefuses(t *testing.T) {
 }
 
 func TestEditTellsWhoWasFaster(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		tag := s.ask(t, Viewer, "GET", rep1, "").header.Get("ETag")
 		if r := s.ask(t, Admin, "PATCH", rep1, `{"attributes":{"ring_timeout_seconds":45}}`, "If-Match", tag); r.status != 200 {
 			t.Fatalf("the first: %d %s", r.status, r.body)
@@ -121,7 +123,7 @@ func TestEditTellsWhoWasFaster(t *testing.T) {
 }
 
 func TestOtherOrgsAreNotThere(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		id := s.ids["rep1@beta.example.com"]
 		for _, tc := range []struct{ method, path, body string }{
 			{"GET", "/v1/users/" + id, ""},
@@ -141,7 +143,7 @@ func TestOtherOrgsAreNotThere(t *testing.T) {
 }
 
 func TestCreateUser(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		r := s.ask(t, Manager, "POST", "/v1/users", `{"attributes":{"username":"desk","email":"desk@example.com","first_name":"Front","last_name":"Desk","ring_timeout_seconds":40,"tag":["lobby"]},"reason":"CASE-2"}`)
 		if r.status != 201 {
 			t.Fatalf("got %d: %s", r.status, r.body)
@@ -179,7 +181,7 @@ func TestCreateUser(t *testing.T) {
 }
 
 func TestDeleteUser(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		if r := s.ask(t, Admin, "PATCH", "/v1/users/rep2@acme.example.com", `{"attributes":{"protected":true}}`); r.status != 200 {
 			t.Fatalf("protect: %d %s", r.status, r.body)
 		}
@@ -212,7 +214,7 @@ func TestAttributes(t *testing.T) {
 }
 
 func TestFindUsers(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		for path, body := range map[string]string{
 			rep1:                              `{"add":{"desk":["EMEA"],"tag":["vip"]},"attributes":{"ring_timeout_seconds":45}}`,
 			"/v1/users/rep2@acme.example.com": `{"add":{"desk":["APAC"]}}`,

@@ -15,7 +15,7 @@ import (
 )
 
 func TestExport(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		if r := s.ask(t, Manager, "PATCH", rep1, `{"attributes":{"sales_role":"=HYPERLINK(1)","sip_option":"pbx","sip_password":"very secret","sip_dynamic_extension":true},"add":{"tag":["a","b"]}}`); r.status != 200 {
 			t.Fatalf("prepare: %d %s", r.status, r.body)
 		}
@@ -49,7 +49,7 @@ func TestExport(t *testing.T) {
 }
 
 func TestImport(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan error, 1)
 		go func() { ran <- s.dirs["acme"].RunMass(ctx) }()
@@ -85,7 +85,7 @@ func TestImport(t *testing.T) {
 }
 
 func TestImportRefuses(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		for _, tc := range []struct {
 			name, kind, file string
 			status           int

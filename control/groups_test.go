@@ -11,7 +11,7 @@ import (
 )
 
 func TestGroups(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		for _, k := range decode[GroupKindPage](t, s.ask(t, Viewer, "GET", "/v1/group-kinds", "")).Kinds {
 			r := s.ask(t, Admin, "POST", "/v1/groups", fmt.Sprintf(`{"kind":%q,"name":"New one"}`, k.Kind))
 			g := decode[dialer.GroupInfo](t, r)
@@ -67,7 +67,7 @@ func TestGroups(t *testing.T) {
 }
 
 func TestOrgSettings(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		region := func() Region {
 			return decode[Region](t, s.ask(t, Viewer, "GET", "/v1/org/region?country=DE", ""))
 		}
@@ -97,8 +97,29 @@ func TestOrgSettings(t *testing.T) {
 	})
 }
 
+func TestLicenseHistory(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *world) {
+		for _, n := range []string{"9", "1"} {
+			if r := s.ask(t, Admin, "PATCH", "/v1/licenses/powerdialer", `{"purchased":`+n+`}`); r.status != 200 {
+				t.Fatalf("set: %d %s", r.status, r.body)
+			}
+		}
+		page := decode[PurchasePage](t, s.ask(t, Viewer, "GET", "/v1/licenses/powerdialer/history", ""))
+		if len(page.Purchases) != 2 || page.Purchases[0].Before != 9 || page.Purchases[0].After != 1 || page.Purchases[1].Before != 5 || page.Purchases[0].Actor.Name != "the-admin" {
+			t.Errorf("history: %+v", page)
+		}
+		if got := decode[LicensePage](t, s.ask(t, Viewer, "GET", "/v1/licenses", "")).Over; !cmp.Equal(got, []string{"powerdialer"}) {
+			t.Errorf("over-allocated: %v", got)
+		}
+		if got := decode[PurchasePage](t, s.ask(t, Viewer, "GET", "/v1/licenses/powerdialer/history?org=beta", "")); len(got.Purchases) != 0 {
+			t.Errorf("the other org sees %+v", got)
+		}
+		refused(t, s.ask(t, Viewer, "GET", "/v1/licenses/gold/history", ""), 404, CodeNotFound)
+	})
+}
+
 func TestInbound(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		if r := s.ask(t, Manager, "POST", "/v1/groups", `{"kind":"area_code_group","name":"Utah","settings":{"codes":["801","385"]}}`); r.status != 201 {
 			t.Fatalf("add: %d %s", r.status, r.body)
 		}
@@ -118,7 +139,7 @@ func TestInbound(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		if r := s.ask(t, Manager, "POST", "/v1/numbers", `{"number":"(202) 555-0143","note":"front"}`); r.status != 201 {
 			t.Fatalf("add: %d %s", r.status, r.body)
 		}
@@ -137,7 +158,7 @@ func TestNumbers(t *testing.T) {
 }
 
 func TestTemplates(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		if r := s.ask(t, Manager, "POST", "/v1/groups", `{"kind":"template","name":"Closers","settings":{"ring_timeout_seconds":40,"tag":["closer"],"recording_enabled":"true"}}`); r.status != 201 {
 			t.Fatalf("add: %d %s", r.status, r.body)
 		}

@@ -100,8 +100,10 @@ func TestReseeded(t *testing.T) {
 	u := controltest.Person(1)
 	u.SystemRole = dialer.SystemRoleUser
 	mapping := []sync.MappedField{
-		{Field: "extension", Own: sync.OwnSeeded, Value: "777"}, {Field: "title", Own: sync.OwnSalesforce, Value: "Boss"},
-		{Field: "role", Own: sync.OwnSeeded, Value: []string{"Closer"}}, {Field: "country", Own: sync.OwnSeeded, Value: "US", Held: true},
+		{Field: "extension", Own: sync.OwnSeeded, Value: "777"},
+		{Field: "title", Own: sync.OwnSalesforce, Value: "Boss"},
+		{Field: "role", Own: sync.OwnSeeded, Value: []string{"Closer"}},
+		{Field: "country", Own: sync.OwnSeeded, Value: "US", Held: true},
 	}
 	next, fields, err := reseeded(&u, mapping, nil)
 	if err != nil || next.Extension != "777" || next.One(dialer.KindRole) != "Closer" || next.Title != u.Title || len(fields) != 2 {

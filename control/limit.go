@@ -16,7 +16,7 @@ import (
 // is not about people. Whatever is not listed is refused, new operations too.
 func forLimited(op string) bool {
 	switch op {
-	case "me", "status", "attributes", "group-kinds", "groups", "group", "licenses", "org", "region", "free-extensions",
+	case "me", "status", "attributes", "group-kinds", "groups", "group", "licenses", "license-history", "org", "region", "free-extensions",
 		"users", "export-users", "preview-mass", "mass-actions":
 		return true
 	}

@@ -14,7 +14,7 @@ import (
 // limitedWorld gives a server whose tokens are those of tests and one of a
 // manager limited to a desk and a tag, in which rep1 is. What it returns asks
 // as that manager.
-func limitedWorld(t *testing.T, s *real) func(method, path, body string) reply {
+func limitedWorld(t *testing.T, s *world) func(method, path, body string) reply {
 	t.Helper()
 	if r := s.ask(t, Admin, "PATCH", rep1, `{"add":{"desk":["EMEA West"]}}`); r.status != 200 {
 		t.Fatalf("prepare: %d %s", r.status, r.body)
@@ -39,7 +39,7 @@ func limitedWorld(t *testing.T, s *real) func(method, path, body string) reply {
 }
 
 func TestLimitedManager(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		ask := limitedWorld(t, s)
 		const rep2 = "/v1/users/rep2@acme.example.com"
 		page := decode[UserPage](t, ask("GET", "/v1/users", ""))
@@ -99,7 +99,7 @@ func TestLimitedManager(t *testing.T) {
 }
 
 func TestLimitedMass(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		ask := limitedWorld(t, s)
 		body := fmt.Sprintf(`{"scope":{"ids":[%q,%q]},"action":"set","field":"ring_timeout_seconds","value":30}`, s.ids["rep1@acme.example.com"], s.ids["rep2@acme.example.com"])
 		m := decode[dialer.MassAction](t, ask("POST", "/v1/mass-actions", body))
@@ -135,7 +135,7 @@ func TestLimitedTokens(t *testing.T) {
 }
 
 func TestMeAsAUser(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		tokens, err := ReadTokens(strings.NewReader("viewer REP1@acme.example.com " + secret(Viewer) + "\n"))
 		if err != nil {
 			t.Fatal(err)

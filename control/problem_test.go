@@ -67,8 +67,11 @@ func TestFilter(t *testing.T) {
 		{`permission_group="Sales Managers" linked=true`, dialer.Query{Linked: true, Groups: []dialer.Group{{Kind: "permission_group", Name: "Sales Managers"}}}},
 		{`desk=EMEA|APAC role=Closer desk=US`, dialer.Query{Groups: []dialer.Group{{Kind: "desk", Name: "EMEA"}, {Kind: "desk", Name: "APAC"}, {Kind: "role", Name: "Closer"}, {Kind: "desk", Name: "US"}}}},
 		{`integration_status=not_integrated name~smi country!=US username^a empty=phone`, dialer.Query{Terms: []dialer.Term{
-			{Field: "integration_status", Op: dialer.OpIs, Value: "not_integrated"}, {Field: "name", Op: dialer.OpContains, Value: "smi"},
-			{Field: "country", Op: dialer.OpIsNot, Value: "US"}, {Field: "username", Op: dialer.OpStarts, Value: "a"}, {Field: "phone", Op: dialer.OpEmpty},
+			{Field: "integration_status", Op: dialer.OpIs, Value: "not_integrated"},
+			{Field: "name", Op: dialer.OpContains, Value: "smi"},
+			{Field: "country", Op: dialer.OpIsNot, Value: "US"},
+			{Field: "username", Op: dialer.OpStarts, Value: "a"},
+			{Field: "phone", Op: dialer.OpEmpty},
 		}}},
 		{`search="a=b"`, dialer.Query{Search: "a=b"}},
 	} {

@@ -13,9 +13,9 @@ import (
 	"github.com/rosterd/rosterd/sync"
 )
 
-// real is a server over real directories of two orgs, acme and beta, on one
+// world is a server over real directories of two orgs, acme and beta, on one
 // database.
-type real struct {
+type world struct {
 	*Server
 	engine *controltest.Engine
 	dirs   map[string]*directory.Directory
@@ -24,11 +24,11 @@ type real struct {
 
 // eachStore runs f with a server on SQLite and with one on Postgres. Each org
 // has two users linked to Salesforce and one who is local.
-func eachStore(t *testing.T, f func(t *testing.T, s *real)) {
+func eachStore(t *testing.T, f func(t *testing.T, s *world)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, open func() *store.DB) {
 		db := open()
-		r := &real{engine: controltest.NewEngine("acme"), dirs: map[string]*directory.Directory{}, ids: map[string]string{}}
+		r := &world{engine: controltest.NewEngine("acme"), dirs: map[string]*directory.Directory{}, ids: map[string]string{}}
 		orgs := map[string]Org{}
 		for _, name := range []string{"acme", "beta"} {
 			org, err := directory.EnsureOrg(t.Context(), db, name)
@@ -57,7 +57,7 @@ func eachStore(t *testing.T, f func(t *testing.T, s *real)) {
 }
 
 // create adds a user: the third of an org is not of Salesforce.
-func (r *real) create(t *testing.T, org string, n int) {
+func (r *world) create(t *testing.T, org string, n int) {
 	t.Helper()
 	u := dialer.User{
 		Username: fmt.Sprintf("rep%d@%s.example.com", n, org), Email: fmt.Sprintf("rep%d@%s.example.com", n, org),
@@ -77,7 +77,7 @@ func (r *real) create(t *testing.T, org string, n int) {
 }
 
 // user reads a user of acme.
-func (r *real) user(t *testing.T, ref string) dialer.User {
+func (r *world) user(t *testing.T, ref string) dialer.User {
 	t.Helper()
 	u, err := r.dirs["acme"].User(t.Context(), ref)
 	if err != nil {
@@ -87,7 +87,7 @@ func (r *real) user(t *testing.T, ref string) dialer.User {
 }
 
 // ask is ask with the org acme, unless the path names another.
-func (r *real) ask(t *testing.T, role Role, method, path, body string, header ...string) reply {
+func (r *world) ask(t *testing.T, role Role, method, path, body string, header ...string) reply {
 	t.Helper()
 	return ask(t, r.Server, role, method, inAcme(path), body, header...)
 }

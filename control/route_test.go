@@ -88,6 +88,7 @@ func routes() map[string]route {
 		"create-user":       {Manager, "POST", "/v1/users", `{"attributes":{"username":"desk","email":"desk@example.com"}}`},
 		"salesforce-users":  {Viewer, "GET", "/v1/salesforce/users", ""},
 		"history":           {Viewer, "GET", "/v1/history", ""},
+		"license-history":   {Viewer, "GET", "/v1/licenses/{type}/history", ""},
 		"groups":            {Viewer, "GET", "/v1/groups", ""},
 		"group-kinds":       {Viewer, "GET", "/v1/group-kinds", ""},
 		"group":             {Viewer, "GET", "/v1/groups/{id}", ""},

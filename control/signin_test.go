@@ -12,14 +12,14 @@ import (
 )
 
 // signIn has rep1 of acme sign in by the API.
-func (r *real) signIn(t *testing.T, password, more string) reply {
+func (r *world) signIn(t *testing.T, password, more string) reply {
 	t.Helper()
 	return r.ask(t, Dialer, "POST", "/v1/sessions", fmt.Sprintf(
 		`{"username":"rep1@acme.example.com","password":%q,"client":"web","ip":"192.0.2.7"%s}`, password, more))
 }
 
 func TestSignInToSignOut(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		path := "/v1/users/rep1@acme.example.com"
 		r := s.ask(t, Manager, "POST", path+":reset-password", "")
 		first := decode[NewPassword](t, r)
@@ -82,7 +82,7 @@ func TestSignInToSignOut(t *testing.T) {
 }
 
 func TestSecondFactorIsResetByWhoMay(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		path := "/v1/users/rep1@acme.example.com"
 		refused(t, s.ask(t, Manager, "POST", path+":reset-2fa", ""), 409, CodeConflict)
 		state := decode[SignInState](t, s.ask(t, Manager, "POST", path+":require-2fa", `{"required":true}`))
@@ -118,7 +118,7 @@ func TestSecondFactorIsResetByWhoMay(t *testing.T) {
 }
 
 func TestInvitations(t *testing.T) {
-	eachStore(t, func(t *testing.T, s *real) {
+	eachStore(t, func(t *testing.T, s *world) {
 		path := "/v1/users/rep1@acme.example.com"
 		i := decode[Invitation](t, s.ask(t, Manager, "POST", path+":invite", ""))
 		if i.State != "queued" || i.Epoch != 1 {

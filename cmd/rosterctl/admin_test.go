@@ -51,6 +51,6 @@ func TestAdministration(t *testing.T) {
 // lister is an engine that lists whom it knows from Salesforce: nobody.
 type lister struct{ *controltest.Engine }
 
-func (lister) People(context.Context, rostersync.PeopleQuery) (rostersync.PeoplePage, error) {
-	return rostersync.PeoplePage{People: []rostersync.Person{}}, nil
+func (lister) People(ctx context.Context, _ rostersync.PeopleQuery) (rostersync.PeoplePage, error) {
+	return rostersync.PeoplePage{People: []rostersync.Person{}}, ctx.Err()
 }

@@ -25,7 +25,7 @@ func (t *tool) editCommand() *cobra.Command {
 	var reason string
 	var version int64
 	c := command("edit ID NAME=VALUE... [flags]", "Change attributes of a user", 2, -1, func(ctx context.Context, args []string) error {
-		if err := atLeast("--version", version, 0, ""); err != nil {
+		if err := notNegative("--version", version, ""); err != nil {
 			return err
 		}
 		e, err := parseEdit(args[1:])
@@ -127,7 +127,7 @@ func (t *tool) deleteCommand() *cobra.Command {
 	var version int64
 	var yes bool
 	c := command("delete ID [flags]", "Delete a user: ends access and sessions, frees the seats, unassigns the leads", 1, 1, func(ctx context.Context, args []string) error {
-		if err := atLeast("--version", version, 0, ""); err != nil {
+		if err := notNegative("--version", version, ""); err != nil {
 			return err
 		}
 		u, err := t.client.User(ctx, args[0])

@@ -55,7 +55,7 @@ func (t *tool) activityCommand() *cobra.Command {
 }
 
 func (t *tool) activity(ctx context.Context, f control.ActivityFilter, run string) (control.ActivityPage, error) {
-	if err := errors.Join(between("--limit", f.Limit, 1, 1000), atLeast("--before", f.Before, 0, " (0 means the newest)")); err != nil {
+	if err := errors.Join(limited(f.Limit, 1000), notNegative("--before", f.Before, " (0 means the newest)")); err != nil {
 		return control.ActivityPage{}, err
 	}
 	if run == "" {
@@ -99,7 +99,7 @@ func changed(a *control.Activity) string {
 }
 
 func (t *tool) licensesCommand() *cobra.Command {
-	return group("licenses", "Show license types, and set how many seats are purchased", t.licensesListCommand(), t.licensesSetCommand())
+	return group("licenses", "Show license types, and set how many seats are purchased", t.licensesListCommand(), t.licensesSetCommand(), t.licensesHistoryCommand())
 }
 
 func (t *tool) licensesListCommand() *cobra.Command {
@@ -121,6 +121,22 @@ func printLicenses(w io.Writer, list ...control.License) {
 			}
 			row(l.Type, l.Purchased, l.Assigned, l.Left, given)
 		}
+	})
+}
+
+func (t *tool) licensesHistoryCommand() *cobra.Command {
+	return command("history TYPE", "Show when the seats of a type were set, and by whom", 1, 1, func(ctx context.Context, args []string) error {
+		page, err := t.client.LicenseHistory(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return t.show(page, func(w io.Writer) {
+			table(w, "AT\tBEFORE\tAFTER\tBY", func(row func(...any)) {
+				for _, p := range page.Purchases {
+					row(p.At, p.Before, p.After, actor(p.Actor))
+				}
+			})
+		})
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 func (t *tool) massListCommand() *cobra.Command {
 	limit := 20
 	c := command("list [--limit N]", "List mass actions, the latest first", 0, 0, func(ctx context.Context, _ []string) error {
-		if err := between("--limit", limit, 1, 1000); err != nil {
+		if err := limited(limit, 1000); err != nil {
 			return err
 		}
 		page, err := t.client.MassActions(ctx, 0, limit)
@@ -78,7 +78,7 @@ func (t *tool) massResultsCommand() *cobra.Command {
 			}
 			return t.client.MassResultsCSV(ctx, t.out, id, f)
 		}
-		if err := between("--limit", f.Limit, 1, 5000); err != nil {
+		if err := limited(f.Limit, 5000); err != nil {
 			return err
 		}
 		page, err := t.client.MassResults(ctx, id, f)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ func (t *tool) peopleCommand() *cobra.Command {
 	var f control.PeopleFilter
 	limit := 0
 	c := command("users [flags]", "List Salesforce users, and who of them can be added", 0, 0, func(ctx context.Context, _ []string) error {
-		if err := atLeast("--limit", int64(limit), 0, " (0 means all)"); err != nil {
+		if err := notNegative("--limit", int64(limit), " (0 means all)"); err != nil {
 			return err
 		}
 		people := []control.Person{}
@@ -105,9 +106,7 @@ func overrides(terms, refs []string) (map[string]map[string]any, error) {
 			if out[ref] == nil {
 				out[ref] = map[string]any{}
 			}
-			for name, v := range one {
-				out[ref][name] = v
-			}
+			maps.Copy(out[ref], one)
 			found = true
 		}
 		if !found {

@@ -156,18 +156,18 @@ func terminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// atLeast refuses a number of a flag that is too small; between one that is
-// outside of a range.
-func atLeast(flag string, n, least int64, meaning string) error {
-	if n >= least {
+// notNegative refuses a number of a flag that is beneath zero; limited a --limit
+// that is out of bounds.
+func notNegative(flag string, n int64, meaning string) error {
+	if n >= 0 {
 		return nil
 	}
-	return &usageError{fmt.Sprintf("%s is %d or more%s, not %d", flag, least, meaning, n), ""}
+	return &usageError{fmt.Sprintf("%s is 0 or more%s, not %d", flag, meaning, n), ""}
 }
 
-func between(flag string, n, least, most int) error {
-	if n >= least && n <= most {
+func limited(n, most int) error {
+	if n >= 1 && n <= most {
 		return nil
 	}
-	return &usageError{fmt.Sprintf("%s is from %d to %d, not %d", flag, least, most, n), ""}
+	return &usageError{fmt.Sprintf("--limit is from 1 to %d, not %d", most, n), ""}
 }

@@ -59,7 +59,7 @@ func runCommand(use, short string, f func(ctx context.Context, id int64) error) 
 func (t *tool) runsListCommand() *cobra.Command {
 	limit := 20
 	c := command("list [--limit N]", "List runs, newest first", 0, 0, func(ctx context.Context, _ []string) error {
-		if err := between("--limit", limit, 1, 1000); err != nil {
+		if err := limited(limit, 1000); err != nil {
 			return err
 		}
 		page, err := t.client.Runs(ctx, 0, limit)

@@ -18,7 +18,7 @@ func (t *tool) sessionsListCommand() *cobra.Command {
 	f := control.SessionFilter{Limit: 100}
 	ended := false
 	c := command("list [flags]", "List sessions, the latest first", 0, 0, func(ctx context.Context, _ []string) error {
-		if err := atLeast("--limit", int64(f.Limit), 0, " (0 means all)"); err != nil {
+		if err := notNegative("--limit", int64(f.Limit), " (0 means all)"); err != nil {
 			return err
 		}
 		f.Open = !ended

@@ -26,7 +26,7 @@ func (t *tool) usersCommand() *cobra.Command {
 func (t *tool) usersListCommand() *cobra.Command {
 	f := control.UserFilter{Order: "username"}
 	c := command("list [flags]", "List users", 0, 0, func(ctx context.Context, _ []string) error {
-		if err := atLeast("--limit", int64(f.Limit), 0, " (0 means all)"); err != nil {
+		if err := notNegative("--limit", int64(f.Limit), " (0 means all)"); err != nil {
 			return err
 		}
 		users := t.client.Users(ctx, f)
@@ -170,7 +170,7 @@ func printUser(w io.Writer, u *control.User) {
 func (t *tool) actCommand(name, short string, f func(*control.Client, context.Context, string, control.Action) (control.Acted, error)) *cobra.Command {
 	var how control.Action
 	c := command(name+" ID [flags]", short, 1, 1, func(ctx context.Context, args []string) error {
-		if err := atLeast("--version", how.Version, 0, ""); err != nil {
+		if err := notNegative("--version", how.Version, ""); err != nil {
 			return err
 		}
 		a, err := f(t.client, ctx, args[0], how)
