@@ -120,3 +120,30 @@ func TestMassDeletionUnassignsLeads(t *testing.T) {
 		}
 	})
 }
+
+// Whoever closes a window has not signed out, and the session says so.
+func TestClosedWindowIsNoLogout(t *testing.T) {
+	offices(t, directory.Options{}, func(t *testing.T, d *office) {
+		id := d.hire(1)[0]
+		p, err := d.ResetPassword(t.Context(), id, false, root)
+		d.must(err)
+		for _, reason := range []dialer.EndReason{dialer.EndWindowClosed, dialer.EndLogout} {
+			in, err := d.signIn(p.Password, "")
+			d.must(err)
+			d.must(d.SignOut(t.Context(), in.Token, reason))
+			list := d.sessions(dialer.SessionQuery{UserID: id, Ended: true, Limit: 9})
+			if list[0].ID != in.Session.ID && list[len(list)-1].ID != in.Session.ID {
+				t.Fatalf("the session is not listed: %+v", list)
+			}
+			n := 0
+			for _, s := range list {
+				if s.EndReason == reason {
+					n++
+				}
+			}
+			if n != 1 {
+				t.Errorf("%d sessions ended with %s", n, reason)
+			}
+		}
+	})
+}
