@@ -76,8 +76,30 @@ func (t *tool) massWriteCommand(use, short, verb string) *cobra.Command {
 		}
 		return t.mass(ctx, r, a)
 	})
+	c.ValidArgsFunction = t.completeMass(verb != "set")
 	a.flags(c)
 	return c
+}
+
+// completeMass completes what can be written for many users: kinds of groups, or
+// the attributes that hold one value.
+func (t *tool) completeMass(groups bool) cobra.CompletionFunc {
+	return t.complete(0, func(a *control.Attribute) []string {
+		name := string(a.Name) + "="
+		switch {
+		case !a.Mass || groups != (a.Kind == "groups" && !a.Single):
+			return nil
+		case a.Kind == "flag":
+			return []string{name + "true", name + "false"}
+		case len(a.Choices) > 0:
+			list := make([]string, len(a.Choices))
+			for i, choice := range a.Choices {
+				list[i] = name + choice
+			}
+			return list
+		}
+		return []string{name}
+	}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)
 }
 
 // massValue reads FIELD=VALUE. Of groups there may be several, of one kind.
@@ -114,6 +136,7 @@ func (t *tool) massPlainCommand(verb, short string) *cobra.Command {
 	a.flags(c)
 	if verb == "activate" {
 		c.Flags().StringArrayVar(&a.seats, "license", nil, "take a seat of this `type` instead of the default ones; may be repeated")
+		t.completeLicenses(c)
 	}
 	return c
 }
