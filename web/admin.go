@@ -55,8 +55,13 @@ func (v *visit) setLicense() error {
 
 // attentionPage is what waits for a person.
 type attentionPage struct {
-	Items []attentionItem
+	Items       []attentionItem
+	All         int
+	First, Next string
 }
+
+// attentionSize is how many items a page shows.
+const attentionSize = 100
 
 // attentionItem is one of them, with what to do about it.
 type attentionItem struct {
@@ -88,8 +93,16 @@ func (v *visit) attention() error {
 		return err
 	}
 	var p attentionPage
-	for _, i := range page.Attention {
+	p.All = len(page.Attention)
+	from := min(max(int(number64(v.query("from"))), 0), p.All)
+	for _, i := range page.Attention[from:min(from+attentionSize, p.All)] {
 		p.Items = append(p.Items, attentionItem{i, advice()[i.Kind]})
+	}
+	if from > 0 {
+		p.First = v.At("/attention")
+	}
+	if from+attentionSize < p.All {
+		p.Next = v.At("/attention") + "?from=" + strconv.Itoa(from+attentionSize)
 	}
 	return v.page("attention", "Attention", p)
 }

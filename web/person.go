@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"sync"
 
@@ -63,6 +64,19 @@ func (v *visit) callNames(r control.Run) map[string]string {
 	return out
 }
 
+// nameIn is the name that an entry of the log itself tells, "" for none: that of
+// a user who was added tells it.
+func nameIn(after json.RawMessage) string {
+	var u struct {
+		First string `json:"first_name"`
+		Last  string `json:"last_name"`
+	}
+	if json.Unmarshal(after, &u) != nil || u.First == "" || u.Last == "" {
+		return ""
+	}
+	return u.First + " " + u.Last
+}
+
 // nameMost is how many names one page looks up.
 const nameMost = 200
 
@@ -74,7 +88,9 @@ const nameWorkers = 8
 func (v *visit) names(ctx context.Context, list []entry) {
 	ids := map[string]string{}
 	for _, e := range list {
-		ids[e.UserID] = ""
+		if ids[e.UserID] == "" {
+			ids[e.UserID] = nameIn(e.After)
+		}
 	}
 	todo := make(chan string)
 	var mu sync.Mutex // guards ids
@@ -91,8 +107,8 @@ func (v *visit) names(ctx context.Context, list []entry) {
 		})
 	}
 	wanted := make([]string, 0, len(ids))
-	for id := range ids {
-		if id != "" {
+	for id, name := range ids {
+		if id != "" && name == "" {
 			wanted = append(wanted, id)
 		}
 	}

@@ -18,7 +18,7 @@ func (c *Console) routes(static fs.FS) http.Handler {
 	mux.HandleFunc("POST /login", c.login)
 	mux.HandleFunc("POST /logout", c.logout)
 	mux.HandleFunc("POST /preferences", c.preferences)
-	mux.Handle("/", c.visits((*visit).nowhere))
+	mux.HandleFunc("/", c.nowhere)
 
 	page := func(pattern string, h func(*visit) error) { mux.Handle(pattern, c.visits(h)) }
 	page("GET /{$}", (*visit).home)
@@ -113,6 +113,16 @@ func (c *Console) visits(h func(*visit) error) http.Handler {
 			v.fail(err)
 		}
 	})
+}
+
+// nowhere answers what is no page: without the frame of the console to whoever
+// is not logged in.
+func (c *Console) nowhere(w http.ResponseWriter, r *http.Request) {
+	if _, err := c.enter(w, r); errors.Is(err, errLogin) {
+		http.NotFound(w, r)
+		return
+	}
+	c.visits((*visit).nowhere).ServeHTTP(w, r)
 }
 
 // static serves the embedded files. Their addresses change with their
