@@ -32,6 +32,7 @@ func openSQLite(ctx context.Context, u *url.URL, o Options) (*DB, error) {
 		return nil, err
 	}
 	file := "file:" + (&url.URL{Path: path}).EscapedPath()
+	frugal()
 	db := &DB{log: o.Log, retry: o.Retry, path: path}
 	var err error
 	if db.sql, err = sql.Open("sqlite", file+"?_txlock=immediate&"+writePragmas); err != nil {
