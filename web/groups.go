@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -307,9 +308,7 @@ func (v *visit) saveSettings() error {
 	}
 	values := map[string]any{}
 	for _, s := range p.Sections {
-		for name, value := range changed(s.Inputs, v.r.PostForm) {
-			values[name] = value
-		}
+		maps.Copy(values, changed(s.Inputs, v.r.PostForm))
 	}
 	if len(values) == 0 {
 		return v.see(v.At("/settings"), note{"ok", "Nothing was changed.", ""})

@@ -34,8 +34,10 @@ func TestWords(t *testing.T) {
 		{word(words())(dialer.Verb("some_new_verb")), "some new verb"},
 		{plain(map[string]any{"name": "Reps"}), "Reps"},
 		{plain([]any{"a", true, 2.0}), "a, yes, 2"},
-		{usersFilter{Status: "all", Search: `a"b c`, Terms: []term{{"role", "is", "Sales Rep"}, {"email", "starts", "ann"}, {"mobile", "empty", ""}, {"x y=1", "not", "2"}}}.terms(),
-			`status=all search="ab c" role="Sales Rep" email^"ann" empty=mobile x_y_1!="2"`},
+		{
+			usersFilter{Status: "all", Search: `a"b c`, Terms: []term{{"role", "is", "Sales Rep"}, {"email", "starts", "ann"}, {"mobile", "empty", ""}, {"x y=1", "not", "2"}}}.terms(),
+			`status=all search="ab c" role="Sales Rep" email^"ann" empty=mobile x_y_1!="2"`,
+		},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
