@@ -10,21 +10,19 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/rosterd/rosterd/control"
 )
 
 // pages are the templates by name: each is the layout and the shared parts
-// with the content of one page.
-type pages map[string]*template.Template
+// with the content of one page. One is parsed when it is first shown: all of
+// them take megabytes, and a daemon may run for months without a visitor.
+type pages map[string]func() (*template.Template, error)
 
-// parse reads every page of templates/. A file that starts with an underscore
+// parse finds every page of templates/. A file that starts with an underscore
 // is shared by all.
 func parse(fsys fs.FS) (pages, error) {
-	shared, err := template.New("").Funcs(funcs("")).ParseFS(fsys, "templates/_*.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse the shared templates: %w", err)
-	}
 	names, err := fs.Glob(fsys, "templates/[a-z]*.html")
 	if err != nil {
 		return nil, fmt.Errorf("list the templates: %w", err)
@@ -39,14 +37,13 @@ func parse(fsys fs.FS) (pages, error) {
 	}
 	all := pages{}
 	for _, name := range names {
-		one, err := shared.Clone()
-		if err != nil {
-			return nil, fmt.Errorf("copy the shared templates: %w", err)
-		}
-		if _, err := one.Funcs(funcs(version)).ParseFS(fsys, name); err != nil {
-			return nil, fmt.Errorf("parse a template: %w", err)
-		}
-		all[strings.TrimSuffix(path.Base(name), ".html")] = one
+		all[strings.TrimSuffix(path.Base(name), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			one, err := template.New("").Funcs(funcs(version)).ParseFS(fsys, "templates/_*.html", name)
+			if err != nil {
+				return nil, fmt.Errorf("parse a template: %w", err)
+			}
+			return one, nil
+		})
 	}
 	return all, nil
 }
@@ -58,9 +55,13 @@ type part struct {
 }
 
 func (p pages) write(w io.Writer, page, name string, data any) error {
-	t := p[page]
-	if t == nil {
+	parsed := p[page]
+	if parsed == nil {
 		return fmt.Errorf("there is no page %s", page)
+	}
+	t, err := parsed()
+	if err != nil {
+		return err
 	}
 	return t.ExecuteTemplate(w, name, data)
 }
