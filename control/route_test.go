@@ -69,6 +69,7 @@ func routes() map[string]route {
 		"sign-out":          {Dialer, "POST", "/v1/sessions:logout", `{"token":"none"}`},
 		"change-password":   {Dialer, "POST", "/v1/sessions:change-password", `{"token":"none","ip":"192.0.2.7","old_password":"a","new_password":"b"}`},
 		"enroll-2fa":        {Dialer, "POST", "/v1/sessions:enroll-2fa", `{"token":"none","ip":"192.0.2.7"}`},
+		"edit-self":         {Dialer, "POST", "/v1/sessions:edit", `{"token":"none","ip":"192.0.2.7","attributes":{"caller_id_user_override":"+12025550143"}}`},
 		"verify-2fa":        {Dialer, "POST", "/v1/sessions:verify-2fa", `{"token":"none","ip":"192.0.2.7","code":"000000"}`},
 		"accept-invitation": {anyone, "POST", "/v1/invitations:accept", `{"token":"none","password":"long enough"}`},
 		"user-credential":   {Viewer, "GET", "/v1/users/{id}/credential", ""},

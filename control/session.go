@@ -200,6 +200,7 @@ func (s *Server) routeSignIn() {
 // routeOwnSecrets registers what users do about their own password and second
 // factor.
 func (s *Server) routeOwnSecrets(tags []string) {
+	s.routeSelf(tags)
 	handle(s, Dialer, huma.Operation{
 		OperationID: "change-password", Method: http.MethodPost, Path: "/v1/sessions:change-password", Tags: tags,
 		Summary: "Change the password of who is signed in", Description: "Ends their other sessions.",
