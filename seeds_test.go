@@ -247,7 +247,7 @@ func unproven(ended map[string]string, test seedTest) string {
 		}
 	}
 	if found == 0 {
-		return "did not run: there is no such test"
+		return "did not run: there is no such test, or its package does not build"
 	}
 	return ""
 }
