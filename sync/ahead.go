@@ -14,7 +14,7 @@ func (p *pass) judgedAtOnce() int {
 	if p.e.db.Postgres() {
 		return 2 * chunk
 	}
-	return chunk / 2
+	return chunk
 }
 
 // ahead yields what the mirror's rows that are not settled mean, a page at a
