@@ -175,11 +175,6 @@ func logger(w io.Writer, c config.Log) (*slog.Logger, *slog.LevelVar) {
 	return slog.New(slog.NewTextHandler(w, o)), level
 }
 
-// heapGrowth is by how many percent the heap grows before it is collected. What
-// is alive is small, however large the org: a small process is worth the
-// twentieth of a sync's work that this costs.
-const heapGrowth = 50
-
 // minThreads is how many threads run Go code at least, where GOMAXPROCS does not
 // say otherwise. SQLite is Go code here, and works for long without giving way:
 // on two processors a sync would keep the control API waiting for its turn.
@@ -195,9 +190,6 @@ func shareProcessors() {
 func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
 	}
 }
 
