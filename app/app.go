@@ -18,6 +18,7 @@ import (
 	"github.com/rosterd/rosterd/config"
 	"github.com/rosterd/rosterd/control"
 	"github.com/rosterd/rosterd/crm"
+	"github.com/rosterd/rosterd/dialer"
 	"github.com/rosterd/rosterd/dialer/directory"
 	"github.com/rosterd/rosterd/metrics"
 	"github.com/rosterd/rosterd/store"
@@ -191,8 +192,10 @@ func (a *App) openOrg(ctx context.Context, c *config.Org) error {
 		return err
 	}
 	log := a.log.With("org", c.Name)
+	var engine *rostersync.Engine
 	dir := directory.New(a.db, id, directory.Options{
 		Log: log, DefaultTimezone: c.Sync.Zone.String(), SecretKey: []byte(c.SecretKey),
+		Owners: func() map[dialer.Field]dialer.Owner { return engine.Owners() }, // a reload may change them
 		Invite: c.Hooks.Invite, InviteURL: c.Hooks.InviteURL, InviteTTL: c.Hooks.InviteTTL,
 	})
 	tell, err := senders(&c.Hooks)
@@ -202,7 +205,7 @@ func (a *App) openOrg(ctx context.Context, c *config.Org) error {
 	if err := dir.SetLicenses(ctx, c.Sync.Licenses); err != nil {
 		return err
 	}
-	engine, err := rostersync.New(c.Sync,
+	engine, err = rostersync.New(c.Sync,
 		rostersync.Deps{OrgID: id, DB: a.db, Directory: dir, Salesforce: c.Salesforce},
 		rostersync.Options{
 			Log: a.log, Observer: a.metrics.Sync,

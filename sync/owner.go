@@ -7,9 +7,10 @@ import (
 )
 
 // Owners says who decides on each attribute under the mapping in force, for
-// users who are linked to Salesforce.
-func (e *Engine) Owners() map[dialer.Field]dialer.Owner { return e.config().Policy.owners() }
+// users who are linked to Salesforce. The map is not to be changed.
+func (e *Engine) Owners() map[dialer.Field]dialer.Owner { return e.config().Policy.owned }
 
+// owners is worked out once: mass actions ask for every user.
 func (p *Policy) owners() map[dialer.Field]dialer.Owner {
 	owners := make(map[dialer.Field]dialer.Owner)
 	for _, a := range dialer.Attributes() {

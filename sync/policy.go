@@ -63,6 +63,7 @@ type Policy struct {
 	fields []string // Salesforce fields the expressions name
 	custom []string // names of custom fields among them
 	hash   int64
+	owned  map[dialer.Field]dialer.Owner
 }
 
 type rule struct {
@@ -143,7 +144,8 @@ func CompilePolicy(scope string, rules []Rule) (*Policy, error) {
 	return p, nil
 }
 
-// collect derives what the policy needs of Salesforce, and its hash.
+// collect derives what the policy needs of Salesforce, its hash, and who owns
+// which attribute.
 func (p *Policy) collect() {
 	names, custom := map[string]bool{}, map[string]bool{}
 	h := fnv.New64a()
@@ -160,6 +162,7 @@ func (p *Policy) collect() {
 	p.fields = slices.Sorted(maps.Keys(names))
 	p.custom = slices.Sorted(maps.Keys(custom))
 	p.hash = int64(h.Sum64())
+	p.owned = p.owners()
 }
 
 // Hash identifies scope and mapping: it changes when either does.

@@ -29,9 +29,9 @@ type Options struct {
 	DefaultTimezone        string
 	DefaultLanguage        string
 
-	// Owners says who decides on attributes, where it is not whom the table of
-	// attributes names.
-	Owners map[dialer.Field]dialer.Owner
+	// Owners says who decides on attributes now, where it is not whom the table
+	// of attributes names; nil where it is. It is asked for every user.
+	Owners func() map[dialer.Field]dialer.Owner
 
 	// SessionIdle is after how long unused a session ends; 0 is never.
 	SessionIdle time.Duration

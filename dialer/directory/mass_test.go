@@ -258,7 +258,9 @@ func TestMassRefusedAtOnce(t *testing.T) {
 
 // What Salesforce owns of a linked user cannot be set; of a local one it can.
 func TestMassOwnership(t *testing.T) {
-	offices(t, directory.Options{Owners: map[dialer.Field]dialer.Owner{dialer.FieldLocation: dialer.OwnerSalesforce}}, func(t *testing.T, d *office) {
+	offices(t, directory.Options{Owners: func() map[dialer.Field]dialer.Owner {
+		return map[dialer.Field]dialer.Owner{dialer.FieldLocation: dialer.OwnerSalesforce}
+	}}, func(t *testing.T, d *office) {
 		d.hire(4) // two of them linked
 		for _, f := range []dialer.Field{dialer.FieldDepartment, dialer.FieldLocation} {
 			m := d.run(d.preview(dialer.MassRequest{Scope: dialer.MassScope{All: true}, Action: dialer.MassSet, Field: f, Value: value("Sales")}))

@@ -140,8 +140,10 @@ func (d *Directory) owned(u, next *dialer.User, f dialer.Field) error {
 
 // ownerOf says who decides on an attribute in this org.
 func (d *Directory) ownerOf(f dialer.Field) dialer.Owner {
-	if o, ok := d.o.Owners[f]; ok {
-		return o
+	if d.o.Owners != nil {
+		if o, ok := d.o.Owners()[f]; ok {
+			return o
+		}
 	}
 	a, _ := f.Attribute()
 	return a.Owner
