@@ -113,6 +113,10 @@ func inputFor(a control.Attribute, v any) input {
 // inputOf makes a control for an attribute of a user.
 func inputOf(a control.Attribute, u *control.User, admin bool) input {
 	in := inputFor(a, u.Attributes[a.Name])
+	if a.Name == dialer.FieldPhoneValid && u.Attributes[dialer.FieldPhone] == "" ||
+		a.Name == dialer.FieldMobileValid && u.Attributes[dialer.FieldMobile] == "" {
+		in.Shown = "" // there is no number of which it could be said
+	}
 	switch {
 	case a.Derived || a.Owner == dialer.OwnerSystem:
 		in.Locked = "follows from what happens"
