@@ -38,7 +38,18 @@ async function reload() {
   if (!answer.ok || answer.redirected) return location.reload();
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const main = fresh.querySelector("main");
-  if (main) document.querySelector("main").replaceWith(main);
+  if (!main) return;
+  // What the page was told once stays to be read: the server has forgotten it.
+  const told = [...document.querySelectorAll("main .notes > [role]")];
+  if (told.length) {
+    let notes = main.querySelector(".notes");
+    if (!notes) {
+      notes = Object.assign(document.createElement("div"), { className: "notes" });
+      main.prepend(notes);
+    }
+    notes.prepend(...told);
+  }
+  document.querySelector("main").replaceWith(main);
 }
 
 // Ticking users: all of a page at once, and the count at hand.
