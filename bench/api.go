@@ -73,12 +73,16 @@ func (d *daemon) ask(ctx context.Context, times int) ([]time.Duration, error) {
 	return took, nil
 }
 
-func p99(took []time.Duration) time.Duration {
+func p99(took []time.Duration) time.Duration { return percentile(took, 99) }
+
+func p50(took []time.Duration) time.Duration { return percentile(took, 50) }
+
+func percentile(took []time.Duration, n int) time.Duration {
 	if len(took) == 0 {
 		return 0
 	}
 	took = slices.Sorted(slices.Values(took))
-	return took[len(took)*99/100]
+	return took[len(took)*n/100]
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fs.IntVar(&s.rounds, "rounds", 3, "how `often` a no-op sync and its floor are taken; the best of each counts")
 	fs.BoolVar(&s.big, "big", false, "measure a million users too")
 	fs.BoolVar(&s.save, "save", false, "store the results in bench/results.json and bench/RESULTS.md")
-	fs.StringVar(&s.only, "only", "", "measure only `part`: sync, api or diff")
+	fs.StringVar(&s.only, "only", "", "measure only `part`: sync, api, diff or pages")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -85,8 +85,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if s.big && !slices.Contains(s.sizes, bigSize) {
 		s.sizes = append(s.sizes, bigSize)
 	}
-	if !slices.Contains([]string{"", "sync", "api", "diff"}, s.only) {
-		return fmt.Errorf("-only %q: want sync, api or diff", s.only)
+	if !slices.Contains([]string{"", "sync", "api", "diff", "pages"}, s.only) {
+		return fmt.Errorf("-only %q: want sync, api, diff or pages", s.only)
 	}
 	return s.measure(ctx, out)
 }
@@ -110,21 +110,50 @@ func (s *settings) measure(ctx context.Context, out io.Writer) error {
 		all.Rows = append(all.Rows, rows...)
 		return err
 	}
-	if s.only == "" || s.only == "diff" {
+	if s.wants("diff") {
 		if err := add(diffRows(diffUsers)); err != nil {
 			return err
 		}
 	}
 	for _, n := range s.sizes {
+		if !s.wants("sync") && !s.wants("api") {
+			break
+		}
 		if err := s.size(ctx, bench, n, add); err != nil {
 			return err
 		}
+	}
+	if err := s.many(ctx, bench, add); err != nil {
+		return err
 	}
 	fmt.Fprintf(out, "\n%s\n", all.table(stored))
 	if !s.save {
 		return nil
 	}
 	return all.keep(stored)
+}
+
+// wants reports whether a part is to be measured.
+func (s *settings) wants(part string) bool { return s.only == "" || s.only == part }
+
+// many measures what people do in an org of many users.
+func (s *settings) many(ctx context.Context, b *bench, add func([]row, error) error) error {
+	if !s.wants("pages") {
+		return nil
+	}
+	sim, err := b.startSim(ctx, manyUsers)
+	if err != nil {
+		return err
+	}
+	defer sim.stop()
+	for _, name := range s.stores {
+		if s.wants("pages") {
+			if err := add(b.pageRows(ctx, sim, name, manyUsers)); err != nil {
+				return fmt.Errorf("pages on %s: %w", name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // size measures an org of n users on each store.
@@ -135,12 +164,12 @@ func (s *settings) size(ctx context.Context, b *bench, n int, add func([]row, er
 	}
 	defer sim.stop()
 	for _, name := range s.stores {
-		if s.only == "" || s.only == "sync" {
+		if s.wants("sync") {
 			if err := add(b.syncRows(ctx, sim, name, n, s.rounds)); err != nil {
 				return fmt.Errorf("%d users on %s: %w", n, name, err)
 			}
 		}
-		if n == 100_000 && (s.only == "" || s.only == "api") {
+		if n == 100_000 && s.wants("api") {
 			if err := add(b.apiRows(ctx, sim, name, n)); err != nil {
 				return fmt.Errorf("control API on %s: %w", name, err)
 			}

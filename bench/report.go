@@ -122,9 +122,11 @@ func (r row) change(stored *results) string {
 
 func (r row) line(stored *results) string {
 	c := r.cells()
-	text := fmt.Sprintf("%-29s %-9s %8s users  %10s  floor %10s  ratio %5s  target %-10s %-4s %s", c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], r.change(stored))
+	text := fmt.Sprintf("%-30s %-9s %8s users  %10s  floor %10s  ratio %5s  target %-10s %-4s %s", c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], r.change(stored))
 	if r.CPU > 0 {
 		text += fmt.Sprintf("   cpu %.2f s, floor %.2f s, ratio %.2f", r.CPU, r.FloorCPU, r.CPU/max(r.FloorCPU, 0.01))
+	} else if r.Note != "" {
+		text += "   " + r.Note
 	}
 	return text
 }
@@ -212,13 +214,13 @@ func (r *results) keep(stored *results) error {
 		return fmt.Errorf("store the results: %w", err)
 	}
 	var b strings.Builder
-	b.WriteString("| row | store | users | measured | floor | ratio | target | met | processor time | date |\n|---|---|--:|--:|--:|--:|--:|---|---|---|\n")
+	b.WriteString("| row | store | users | measured | floor | ratio | target | met | besides | date |\n|---|---|--:|--:|--:|--:|--:|---|---|---|\n")
 	for _, row := range shown.Rows {
-		cpu := ""
+		besides := row.Note
 		if row.CPU > 0 {
-			cpu = fmt.Sprintf("%s s, floor %s s", number(row.CPU), number(row.FloorCPU))
+			besides = "processor " + fmt.Sprintf("%s s, floor %s s", number(row.CPU), number(row.FloorCPU))
 		}
-		b.WriteString("| " + strings.Join(append(row.cells(), cpu, row.Date), " | ") + " |\n")
+		b.WriteString("| " + strings.Join(append(row.cells(), besides, row.Date), " | ") + " |\n")
 	}
 	out := strings.NewReplacer("{{machine}}", r.Machine, "{{missing}}", shown.missing(), "{{table}}\n", b.String()).Replace(page)
 	if err := os.WriteFile(pageFile, []byte(out), 0o644); err != nil {

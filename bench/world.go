@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"time"
@@ -85,12 +86,15 @@ func admin(ctx context.Context, url, statement string) error {
 type daemon struct {
 	*process
 	*control.Client
+	console string // its address, "" where there is none
 }
+
+const benchToken = "bench-token-0123456789"
 
 // configuration of a daemon whose only runs are those that are asked for, and
 // the first.
 const configuration = `database: %q
-control: {socket: %q, listen: ""}
+control: {socket: %q, %s}
 log: {level: warn, format: text}
 orgs:
   - name: acme
@@ -105,8 +109,30 @@ orgs:
 `
 
 func (b *bench) startDaemon(ctx context.Context, s *sim, database string, seats int) (*daemon, error) {
+	return b.startWith(ctx, s, database, seats, `listen: ""`)
+}
+
+// startConsole starts a daemon with a console for the bearer of benchToken.
+func (b *bench) startConsole(ctx context.Context, s *sim, database string, seats int) (*daemon, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	at := l.Addr().String() // free a moment ago
+	tokens := b.path("tokens")
+	if err := errors.Join(l.Close(), os.WriteFile(tokens, []byte("admin bench "+benchToken+"\n"), 0o600)); err != nil {
+		return nil, err
+	}
+	d, err := b.startWith(ctx, s, database, seats, fmt.Sprintf("listen: %q, tokens_file: %q", at, tokens))
+	if err == nil {
+		d.console = "http://" + at
+	}
+	return d, err
+}
+
+func (b *bench) startWith(ctx context.Context, s *sim, database string, seats int, listen string) (*daemon, error) {
 	socket, file := b.path("s"), b.path("config.yaml")
-	text := fmt.Sprintf(configuration, database, socket, s.URL, s.ClientID, s.Username, s.Key, seats)
+	text := fmt.Sprintf(configuration, database, socket, listen, s.URL, s.ClientID, s.Username, s.Key, seats)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -119,7 +145,7 @@ func (b *bench) startDaemon(ctx context.Context, s *sim, database string, seats 
 		p.stop()
 		return nil, err
 	}
-	d := &daemon{p, c}
+	d := &daemon{process: p, Client: c}
 	for wait := time.Now().Add(time.Minute); ; {
 		if err = d.leads(ctx); err == nil {
 			return d, nil
