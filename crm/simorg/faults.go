@@ -41,11 +41,11 @@ const (
 
 // EffectKinds lists every kind.
 func EffectKinds() []EffectKind {
-	return []EffectKind{
+	return append([]EffectKind{
 		ExpireSessions, ExpireLocators, Unauthorized, NotForREST, QuotaExceeded, TooManyConcurrent, NoAccess, APIDisabled,
 		ServerError, BadGateway, Unavailable, Throttled, TokenRefused, Status, Slow, Hang, Drop, Truncate, CutBody, EmptyBody,
 		EmptyResult, ShortPage, TimedOut,
-	}
+	}, bulkEffects()...)
 }
 
 // Known reports whether the kind is one of EffectKinds.

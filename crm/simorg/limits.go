@@ -5,6 +5,7 @@ import "net/http"
 // limits answers with live counters for the calls, and with those of a quiet org for the rest.
 func (c *call) limits() *reply {
 	used, most := c.o.Usage()
+	jobs, mostJobs := c.o.BulkUsage()
 	type limit struct {
 		Max       int `json:"Max"`
 		Remaining int `json:"Remaining"`
@@ -12,7 +13,7 @@ func (c *call) limits() *reply {
 	full := func(n int) limit { return limit{n, n} }
 	return jsonReply(http.StatusOK, map[string]any{
 		"DailyApiRequests":                     limit{most, max(0, most-used)},
-		"DailyBulkV2QueryJobs":                 full(10000),
+		"DailyBulkV2QueryJobs":                 limit{mostJobs, max(0, mostJobs-jobs)},
 		"DailyBulkV2QueryFileStorageMB":        full(976562),
 		"DailyBulkApiBatches":                  full(15000),
 		"DailyAsyncApexExecutions":             full(250000),

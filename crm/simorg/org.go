@@ -110,6 +110,7 @@ type Org struct {
 	logins1h []time.Time
 	seatsAt  time.Time // when the used licenses were last counted
 	schemaAt time.Time // when describe last changed
+	bulk     bulkQueue // of Bulk API 2.0
 }
 
 // stamped is one entry of the edit log: user row i got SystemModstamp sec.
@@ -124,6 +125,7 @@ func New(opt Options) *Org {
 	o := &Org{
 		opt: opt, names: map[string]int{}, sessions: map[string]*session{}, locators: map[string]*locator{},
 		calls: map[Endpoint]int{}, routes: routes(), gzips: sync.Pool{New: newGzip}, bodies: sync.Pool{New: func() any { return &buffer{} }},
+		bulk: newBulkQueue(),
 	}
 	now := opt.Now()
 	o.gen = generator{

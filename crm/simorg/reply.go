@@ -2,6 +2,7 @@ package simorg
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 )
@@ -23,8 +24,9 @@ type reply struct {
 	ctype  string // default application/json;charset=UTF-8
 	header http.Header
 	body   []byte
-	limits bool    // carries Sforce-Limit-Info
-	pooled *buffer // goes back to Org.bodies once body is written
+	limits bool                    // carries Sforce-Limit-Info
+	pooled *buffer                 // goes back to Org.bodies once body is written
+	stream func(w io.Writer) error // writes the body instead, as often as it is called
 }
 
 func (e *apiError) reply() *reply { return e.withFields() }

@@ -22,7 +22,7 @@ type route struct {
 func routes() []*route {
 	get := []string{http.MethodGet, http.MethodHead}
 	post := []string{http.MethodPost}
-	return []*route{
+	return append(bulkRoutes(), []*route{
 		{"/services/oauth2/token", nil, Token, false, (*call).token, false, false},
 		{"/services/oauth2/userinfo", []string{http.MethodGet, http.MethodPost}, UserInfo, false, (*call).userinfo, false, false},
 		{"/services/oauth2/introspect", post, Introspect, false, (*call).introspect, false, false},
@@ -45,7 +45,7 @@ func routes() []*route {
 		{"/composite", post, Composite, true, (*call).composite, false, false},
 		{"/composite/batch", post, Batch, true, (*call).batch, false, false},
 		{"/composite/sobjects/*", []string{http.MethodPost, http.MethodGet}, Collections, true, (*call).collections, true, true},
-	}
+	}...)
 }
 
 // route finds the resource of a call, or the refusal of a path, version or method that does not exist. It fills in

@@ -102,6 +102,9 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if eff != nil {
 		rep = eff.after(rep)
+		if rep.stream != nil {
+			eff.cutStream(o, rep)
+		}
 	}
 	o.write(w, r, rep, eff)
 }
@@ -199,7 +202,7 @@ func (o *Org) write(w http.ResponseWriter, r *http.Request, rep *reply, eff *Eff
 	if rep.ctype == "" {
 		rep.ctype = "application/json;charset=UTF-8"
 	}
-	if len(rep.body) > 0 {
+	if len(rep.body) > 0 || rep.stream != nil {
 		h.Set("Content-Type", rep.ctype)
 	}
 	h.Set("Cache-Control", "no-cache,must-revalidate,max-age=0,no-store,private")
@@ -207,6 +210,10 @@ func (o *Org) write(w http.ResponseWriter, r *http.Request, rep *reply, eff *Eff
 		if line := o.limitInfo(); line != "" {
 			h.Set("Sforce-Limit-Info", line)
 		}
+	}
+	if rep.stream != nil {
+		o.writeStream(w, r, rep, eff)
+		return
 	}
 	body := rep.body
 	if len(body) > 512 && acceptsGzip(r) {
