@@ -133,6 +133,25 @@ func (c *Client) Invite(ctx context.Context, ref string, again bool) (Invitation
 	return post[Invitation](ctx, c, userPath(ref, ":invite"), map[string]bool{"again": again})
 }
 
+// AskAuthorization asks a user to let the dialer act for them in Salesforce.
+func (c *Client) AskAuthorization(ctx context.Context, ref string, a Asking) (Acted, error) {
+	return post[Acted](ctx, c, userPath(ref, ":ask-authorization"), a)
+}
+
+// SetAuthorization says what became of a user's authorization in Salesforce.
+func (c *Client) SetAuthorization(ctx context.Context, ref string, a Authorization) (Acted, error) {
+	return post[Acted](ctx, c, userPath(ref, ":set-authorization"), a)
+}
+
+// AuthorizeSelf says what became of the authorization in Salesforce of who is
+// signed in: authorized, revoked, expired or error.
+func (c *Client) AuthorizeSelf(ctx context.Context, w WithToken, state string) (Acted, error) {
+	return post[Acted](ctx, c, "/v1/sessions:authorization", struct {
+		WithToken
+		State string `json:"state"`
+	}{w, state})
+}
+
 // AcceptInvitation sets a password by an invitation. It needs no token of the
 // API.
 func (c *Client) AcceptInvitation(ctx context.Context, token, password Secret) error {

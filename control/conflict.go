@@ -55,7 +55,7 @@ func (c call) changesSince(ctx context.Context, u *dialer.User, version int64) (
 func changesUser(v dialer.Verb) bool {
 	switch v {
 	case dialer.VerbCreate, dialer.VerbLink, dialer.VerbUpdate, dialer.VerbSchedule, dialer.VerbUnschedule, dialer.VerbDeactivate,
-		dialer.VerbActivate, dialer.VerbDelete:
+		dialer.VerbActivate, dialer.VerbDelete, dialer.VerbAsk:
 		return true
 	}
 	return false

@@ -18,6 +18,8 @@ type CredentialDirectory interface {
 	ResetFactor(ctx context.Context, userID string, by dialer.Actor) (sessionsEnded int64, err error)
 	RequireFactor(ctx context.Context, userID string, must bool, by dialer.Actor) error
 	Invite(ctx context.Context, userID string, again bool, by dialer.Actor) (dialer.Invitation, error)
+	// Authorize notes what became of a user's authorization in Salesforce.
+	Authorize(ctx context.Context, userID, state, note string, by dialer.Actor) (dialer.Result, error)
 	// Invitations returns the latest invitation of each of users.
 	Invitations(ctx context.Context, userIDs []string) (map[string]dialer.Invitation, error)
 	AcceptInvitation(ctx context.Context, token, password dialer.Secret) (userID string, err error)
@@ -109,6 +111,7 @@ func (s *Server) routeCredentials() {
 		return &answer[dialer.Invitation]{i}, err
 	})
 	s.routeInvitation()
+	s.routeAuthorization()
 }
 
 func signInState(ctx context.Context, c call, in *OfUser) (*answer[SignInState], error) {

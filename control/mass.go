@@ -30,7 +30,7 @@ const maxMassBody = 4 << 20 // bytes: 50,000 ids of 36 characters are 1.9 MiB
 // MassActionRequest asks for a mass action.
 type MassActionRequest struct {
 	Scope  MassScope       `json:"scope" doc:"whom it is for; fixed from now on"`
-	Action dialer.MassVerb `json:"action" enum:"set,add,remove,replace,activate,deactivate,delete"`
+	Action dialer.MassVerb `json:"action" enum:"set,add,remove,replace,activate,deactivate,delete,ask" doc:"ask asks users to authorize the dialer in Salesforce"`
 	Field  dialer.Field    `json:"field,omitempty" maxLength:"100" doc:"the attribute; for set, add, remove and replace"`
 	Value  json.RawMessage `json:"value,omitempty" doc:"for the same: text, a number, true or false, or a list of group names"`
 	Seats  []string        `json:"license_types,omitempty" maxItems:"20" nullable:"false" doc:"for activate: seats to take; the default types when left out"`

@@ -146,6 +146,7 @@ var known = []struct {
 	{dialer.ErrNoSession, http.StatusNotFound, CodeNotFound, "list the sessions to see their ids"},
 	{dialer.ErrNotEnrolled, http.StatusConflict, CodeConflict, "there is nothing to reset; to have them enroll one, require it"},
 	{dialer.ErrEnrolled, http.StatusConflict, CodeConflict, "reset the second factor first"},
+	{dialer.ErrNoAsking, http.StatusConflict, CodeConflict, "set authorization_link or authorization_text of the org first"},
 	{dialer.ErrNoAddress, http.StatusConflict, CodeConflict, "give the user an e-mail address first"},
 	{store.ErrUnavailable, http.StatusServiceUnavailable, CodeUnavailable, databaseHint},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, CodeInternal, "it took too long; try again"},

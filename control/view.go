@@ -46,6 +46,7 @@ type User struct {
 	TargetMarket      string         `json:"target_market"`
 	IntegrationStatus string         `json:"integration_status" enum:"integrated,not_integrated"`
 	IntegrationReason string         `json:"integration_reason"`
+	Authorization     string         `json:"sf_authorization" enum:"not_started,pending,authorized,revoked,expired,error" doc:"whether the user let the dialer act for them in Salesforce; pending is asked"`
 	MatchMethod       string         `json:"match_method" doc:"how the link to Salesforce was made"`
 	Origin            dialer.Origin  `json:"origin"`
 	Version           int64          `json:"version" doc:"rises with every change; the ETag"`
@@ -93,7 +94,7 @@ func view(u *dialer.User) User {
 		Department: u.One(dialer.KindDepartment), Location: u.One(dialer.KindLocation), Groups: append([]dialer.Group{}, u.Groups...),
 		SystemRole: u.SystemRole, CallerIDName: u.Settings.CallerIDName, CallerIDNumber: u.Settings.CallerIDNumber,
 		SalesRole: u.Settings.SalesRole, TargetMarket: u.Settings.TargetMarket,
-		IntegrationStatus: integration(u), IntegrationReason: u.IntegrationInfo, MatchMethod: u.MatchMethod, Origin: u.Origin,
+		IntegrationStatus: integration(u), IntegrationReason: u.IntegrationInfo, Authorization: dialer.FieldSFAuthorization.Text(u), MatchMethod: u.MatchMethod, Origin: u.Origin,
 		Version: u.Version, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, DeletedAt: when(u.DeletedAt),
 	}
 }

@@ -121,9 +121,9 @@ var attributes = []Attribute{
 	{Name: FieldSalesforceID, Label: "Salesforce user", Section: SectionSalesforce, Kind: ValueText, Format: "salesforce_id", Owner: system},
 	{Name: FieldMatchMethod, Label: "Matched by", Section: SectionSalesforce, Kind: ValueText, Owner: system},
 	{Name: FieldIntegration, Label: "Integration reason", Section: SectionSalesforce, Kind: ValueText, Owner: system},
-	{Name: FieldSFAuthorization, Label: "Salesforce authorization", Section: SectionSalesforce, Kind: ValueChoice, Choices: []string{"not_started", "pending", "authorized", "revoked", "expired", "error"}, Default: "not_started", Owner: system},
+	{Name: FieldSFAuthorization, Label: "Salesforce authorization", Section: SectionSalesforce, Kind: ValueChoice, Choices: AuthorizationStates(), Default: NotAsked, Owner: system, Help: "whether the user let the dialer act for them in Salesforce: pending is asked"},
 	{Name: FieldSFAuthorizedAt, Label: "Authorized at", Section: SectionSalesforce, Kind: ValueText, Format: "time", Owner: system},
-	{Name: FieldSFAuthCheckedAt, Label: "Authorization checked at", Section: SectionSalesforce, Kind: ValueText, Format: "time", Owner: system},
+	{Name: FieldSFAuthAskedAt, Label: "Asked to authorize at", Section: SectionSalesforce, Kind: ValueText, Format: "time", Owner: system},
 
 	{Name: FieldTimezone, Label: "Time zone", Section: SectionPreferences, Kind: ValueText, Format: "zone", Owner: seed, Mapped: true, Mass: true},
 	{Name: FieldLanguage, Label: "Language", Section: SectionPreferences, Kind: ValueText, Format: "language", Owner: seed, Mapped: true, Mass: true, Help: "spoken to clients"},

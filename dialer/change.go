@@ -15,6 +15,7 @@ const (
 	VerbDeactivate Verb = "deactivate" // access ends now: seats released, sessions ended
 	VerbActivate   Verb = "activate"   // access begins again; needs seats
 	VerbDelete     Verb = "delete"     // a tombstone; people only, never the sync
+	VerbAsk        Verb = "ask"        // the user is asked to authorize the dialer in Salesforce, once
 	VerbSettle     Verb = "settle"     // only SettledHash and SettledPolicy; no audit row
 )
 
@@ -51,6 +52,7 @@ type Change struct {
 	RunID   string
 
 	NoInvite bool      // a user who gets access is not invited
+	Again    bool      // for ask: though they were asked, or have authorized
 	Source   time.Time // when the system that it comes from changed, if that is known
 }
 

@@ -93,7 +93,7 @@ const (
 	FieldProfileSettings       Field = "profile_settings"
 	FieldSFAuthorization       Field = "sf_authorization"
 	FieldSFAuthorizedAt        Field = "sf_authorized_at"
-	FieldSFAuthCheckedAt       Field = "sf_authorization_checked_at"
+	FieldSFAuthAskedAt         Field = "sf_authorization_asked_at"
 	FieldInviteState           Field = "invite_state"
 
 	// Derived ones; see Derive.

@@ -42,6 +42,7 @@ const (
 	MassActivate   MassVerb = "activate"
 	MassDeactivate MassVerb = "deactivate"
 	MassDelete     MassVerb = "delete"
+	MassAsk        MassVerb = "ask" // to authorize the dialer in Salesforce
 	MassImport     MassVerb = "import"
 	MassUndo       MassVerb = "undo"
 )

@@ -22,9 +22,12 @@ const (
 	OrgSecondAttempts   Field = "daily_second_attempts"
 	OrgDefaultGroups    Field = "default_groups"
 	OrgDefaultTemplate  Field = "default_template"
+	OrgAuthLink         Field = "authorization_link"
+	OrgAuthText         Field = "authorization_text"
 	orgEntitlements           = "entitlements"
 	orgDefaults               = "defaults"
 	orgNumbers                = "numbers"
+	orgMessages               = "messages"
 	defaultRegion             = HomeCountry
 	defaultQuarantine         = "30"
 	maxQuarantineInDays       = 3650
@@ -48,6 +51,8 @@ var orgTable = []Attribute{
 	{Name: OrgNamesRequired, Label: "First and last name are required", Section: orgDefaults, Kind: ValueFlag, Owner: admin, Help: "the sync puts what stands before the @ where Salesforce has none"},
 	{Name: OrgOwnCallerIDs, Label: "Caller IDs must be numbers of the org", Section: orgNumbers, Kind: ValueFlag, Owner: admin},
 	{Name: OrgDefaultTemplate, Label: "Template of new users", Section: orgDefaults, Kind: ValueText, Owner: admin},
+	{Name: OrgAuthLink, Label: "Page where users authorize the dialer", Section: orgMessages, Kind: ValueText, Format: "url", Max: 1000, Owner: admin, Help: "goes to users who are asked to let the dialer act for them in Salesforce"},
+	{Name: OrgAuthText, Label: "Words to users who are asked to authorize the dialer", Section: orgMessages, Kind: ValueText, Max: 2000, Owner: admin, Help: "in place of the usual ones"},
 	{Name: OrgExtensionFirst, Label: "First extension", Section: orgNumbers, Kind: ValueText, Format: "digits", Min: 3, Max: 6, Owner: admin, Help: "new users get the next free one of the range"},
 	{Name: OrgExtensionLast, Label: "Last extension", Section: orgNumbers, Kind: ValueText, Format: "digits", Min: 3, Max: 6, Owner: admin},
 	{Name: OrgQuarantineDays, Label: "Days until the extension of someone deleted is free", Section: orgNumbers, Kind: ValueNumber, Max: maxQuarantineInDays, Default: defaultQuarantine, Owner: admin},
@@ -89,6 +94,12 @@ func (o *OrgSettings) Country() string { return o.Values.Text(orgTable, OrgDefau
 
 // Template is that of new users who get no other; or "".
 func (o *OrgSettings) Template() string { return o.Values.Text(orgTable, OrgDefaultTemplate) }
+
+// Authorization returns the page where users let the dialer act for them in
+// Salesforce, and what they are told. Without either nobody can be asked.
+func (o *OrgSettings) Authorization() (link, words string) {
+	return o.Values.Text(orgTable, OrgAuthLink), o.Values.Text(orgTable, OrgAuthText)
+}
 
 // Region returns the dial region that serves a country.
 func (o *OrgSettings) Region(country string) string {

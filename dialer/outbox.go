@@ -16,6 +16,9 @@ const (
 	MessageUnassignLeads MessageKind = "leads_unassign"
 	// MessageInvitation asks a new user to set a password.
 	MessageInvitation MessageKind = "invitation"
+	// MessageAuthorization asks a user to let the dialer act for them in
+	// Salesforce.
+	MessageAuthorization MessageKind = "authorization"
 )
 
 // Message is something that another system must hear of. It is sent at least
@@ -58,15 +61,18 @@ type MessageCount struct {
 	Oldest  time.Time   `json:"oldest,omitzero"` // of those pending
 }
 
-// Letter is an invitation as its sender gets it. It never rests in a database:
-// Link holds the token that lets the receiver set a password.
+// Letter is a message to a user as its sender gets it. It never rests in a
+// database: Link of an invitation holds the token that lets the receiver set a
+// password.
 type Letter struct {
-	Key       string    `json:"key"`
-	To        string    `json:"to"`
-	Name      string    `json:"name"`
-	Username  string    `json:"username"`
-	Link      Secret    `json:"link"`
-	ExpiresAt time.Time `json:"expires_at"`
+	Kind      MessageKind `json:"-"` // invitation or authorization; "" is an invitation
+	Key       string      `json:"key"`
+	To        string      `json:"to"`
+	Name      string      `json:"name"`
+	Username  string      `json:"username"`
+	Link      Secret      `json:"link"`
+	Text      string      `json:"text,omitempty"`      // of an authorization: what the org has to say
+	ExpiresAt time.Time   `json:"expires_at,omitzero"` // of an invitation
 }
 
 // ErrUndeliverable is wrapped by a sender that knows that trying again is of no

@@ -2,10 +2,12 @@ package dialer
 
 import (
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -92,6 +94,8 @@ func (a *Attribute) checkFormat(s string) string {
 		ok, must = areaCode(s), "must be area codes of three digits, such as 801"
 	case "sip_uri":
 		ok, must = sipURI(s), "must be an address such as sip:desk@pbx.example.com"
+	case "url":
+		ok, must = page(s), "must be an address such as https://dialer.example.com/connect"
 	case "time":
 		_, err := time.Parse(time.RFC3339, s)
 		ok, must = err == nil, "must be a time such as 2026-01-31T12:00:00Z"
@@ -236,4 +240,10 @@ func sipURI(s string) bool {
 	scheme, rest, ok := strings.Cut(s, ":")
 	scheme = strings.ToLower(scheme)
 	return ok && (scheme == "sip" || scheme == "sips") && rest != "" && !strings.ContainsAny(rest, " <>\"")
+}
+
+// page reports whether s is the address of a page on the web.
+func page(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && u.User == nil && (u.Scheme == "https" || u.Scheme == "http") && !strings.ContainsFunc(s, unicode.IsSpace)
 }

@@ -46,6 +46,7 @@ func massVerbs() []massVerb {
 		{"activate", "Activate"},
 		{"deactivate", "Deactivate"},
 		{"delete", "Delete"},
+		{"ask", "Ask to authorize in Salesforce"},
 	}
 }
 

@@ -29,7 +29,7 @@ func words() map[string]string {
 		"sandbox_refreshed": "Sandbox was refreshed", "wrong_org": "Another Salesforce org answers",
 		"permission": "The integration user lacks a permission", "powerdialer": "PowerDialer", "lmp": "LMP",
 		"create": "added", "link": "linked", "update": "changed", "schedule": "set to leave", "unschedule": "stays after all",
-		"deactivate": "deactivated", "activate": "activated", "settle": "settled",
+		"deactivate": "deactivated", "activate": "activated", "settle": "settled", "ask": "asked to authorize",
 		"integrated": "in step", "not_integrated": "not in step", "replicate": "reading Salesforce", "reconcile": "comparing and applying",
 		"queued": "waiting to start", "previewed": "counted, not started", "changed": "changed", "unchanged": "already so", "canceled": "stopped", "done": "done", "held": "held",
 	}

@@ -25,6 +25,7 @@ func (t *tool) massCommand() *cobra.Command {
 		t.massPlainCommand("activate", "Give many users access again; takes seats"),
 		t.massPlainCommand("deactivate", "End the access of many users now"),
 		t.massPlainCommand("delete", "Delete many users; their leads go to others"),
+		t.massPlainCommand("ask", "Ask many users to let the dialer act for them in Salesforce"),
 		t.massStartCommand(),
 		t.massListCommand(),
 		massCommand("show ID", "Show a mass action", t.showMass),

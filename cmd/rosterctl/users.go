@@ -18,7 +18,8 @@ func (t *tool) usersCommand() *cobra.Command {
 		t.usersListCommand(), t.showUserCommand(), t.explainCommand(), t.addCommand(),
 		t.actCommand("activate", "Give a user access again; takes a seat", (*control.Client).Activate),
 		t.actCommand("deactivate", "End a user's access now; frees the seat and ends every session", (*control.Client).Deactivate),
-		t.refreshCommand(), t.resetPasswordCommand(), t.resetFactorCommand(), t.requireFactorCommand(), t.inviteCommand(), t.editCommand(), t.createCommand(), t.deleteCommand(), t.reseedCommand(), t.attributesCommand(),
+		t.refreshCommand(), t.resetPasswordCommand(), t.resetFactorCommand(), t.requireFactorCommand(), t.inviteCommand(),
+		t.askAuthorizationCommand(), t.setAuthorizationCommand(), t.editCommand(), t.createCommand(), t.deleteCommand(), t.reseedCommand(), t.attributesCommand(),
 		t.exportCommand(), t.importCommand(), t.inboundCommand(),
 	)
 }
@@ -143,6 +144,9 @@ func printUser(w io.Writer, u *control.User) {
 	line(w, "id", u.ID)
 	line(w, "salesforce", u.SalesforceID)
 	line(w, "integration", strings.TrimSpace(u.IntegrationStatus+" "+u.IntegrationReason))
+	if u.SalesforceID != "" {
+		line(w, "authorization", u.Authorization)
+	}
 	line(w, "username", u.Username)
 	line(w, "email", u.Email)
 	line(w, "title", u.Title)

@@ -231,6 +231,8 @@ func (b *batch) verb(c *cand) error {
 		}
 	case dialer.VerbActivate:
 		return b.activate(c)
+	case dialer.VerbAsk:
+		return b.ask(ch, u)
 	default:
 		return &dialer.InvalidError{Field: "verb", Rule: "must be one that the directory knows"}
 	}
@@ -260,8 +262,14 @@ func deactivate(ch *dialer.Change, u *dialer.User) {
 	u.Status, u.StatusReason = dialer.StatusInactive, reason
 	stay(u)
 	u.LicenseTypes = nil
-	if a := dialer.FieldSFAuthorization; len(u.Settings.More) > 0 && a.Text(u) != a.Text(&dialer.User{}) {
-		a.SetText(u, "revoked") // what they signed in to Salesforce with
+	if a := dialer.FieldSFAuthorization; len(u.Settings.More) > 0 {
+		switch a.Text(u) {
+		case dialer.NotAsked, dialer.Revoked:
+		case dialer.Asked:
+			a.SetText(u, dialer.NotAsked)
+		default:
+			a.SetText(u, dialer.Revoked) // what they signed in to Salesforce with
+		}
 	}
 	if !bySync(ch.Actor) {
 		u.AdminHold = true

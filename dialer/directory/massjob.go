@@ -46,12 +46,14 @@ func (d *Directory) job(m *massRow) (*massJob, error) {
 		j.change = j.verb(dialer.VerbDeactivate)
 	case dialer.MassDelete:
 		j.change = j.verb(dialer.VerbDelete)
+	case dialer.MassAsk:
+		j.change = j.verb(dialer.VerbAsk)
 	case dialer.MassImport:
 		j.change = j.imported
 	case dialer.MassUndo:
 		j.change = j.undo
 	default:
-		return nil, &dialer.InvalidError{Field: "action", Rule: "must be set, add, remove, replace, activate, deactivate or delete"}
+		return nil, &dialer.InvalidError{Field: "action", Rule: "must be set, add, remove, replace, activate, deactivate, delete or ask"}
 	}
 	return j, j.attribute()
 }

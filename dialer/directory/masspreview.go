@@ -241,6 +241,8 @@ func (j *massJob) hint(it *massItem) dialer.Change {
 		c.Verb = dialer.VerbDeactivate
 	case dialer.MassDelete:
 		c.Verb = dialer.VerbDelete
+	case dialer.MassAsk:
+		c.Verb = dialer.VerbAsk
 	case dialer.MassUndo:
 		var was [2]any
 		if json.Unmarshal([]byte(it.payload), &was) == nil {

@@ -25,11 +25,13 @@ type unassign struct {
 // writeMessages queues what other systems must hear of a batch, in its
 // transaction: there is no tombstone without its message.
 func (b *batch) writeMessages(ctx context.Context) error {
-	var gone, in []*cand
+	var gone, in, asked []*cand
 	for _, a := range b.log {
 		switch c := a.c; {
 		case c.change.Verb == dialer.VerbDelete:
 			gone = append(gone, c)
+		case c.change.Verb == dialer.VerbAsk:
+			asked = append(asked, c)
 		case c.next.Status == dialer.StatusActive && b.d.invites(c.change) && c.next.Email != "" &&
 			(c.change.Verb == dialer.VerbCreate || c.change.Verb == dialer.VerbActivate):
 			in = append(in, c)
@@ -45,7 +47,12 @@ func (b *batch) writeMessages(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(gone)+len(in) > 0 {
+	if len(asked) > 0 {
+		if err := b.writeAsked(ctx, asked); err != nil {
+			return err
+		}
+	}
+	if len(gone)+len(in)+len(asked) > 0 {
 		b.tx.AfterCommit(func() { kick(b.d.mailDue) })
 	}
 	return nil
@@ -145,7 +152,7 @@ func (d *Directory) Messages(ctx context.Context, q dialer.MessageQuery) ([]dial
 
 // MessageCounts returns how much waits in the outbox, by kind.
 func (d *Directory) MessageCounts(ctx context.Context) ([]dialer.MessageCount, error) {
-	counts := []dialer.MessageCount{{Kind: dialer.MessageUnassignLeads}, {Kind: dialer.MessageInvitation}}
+	counts := []dialer.MessageCount{{Kind: dialer.MessageUnassignLeads}, {Kind: dialer.MessageInvitation}, {Kind: dialer.MessageAuthorization}}
 	err := d.db.Read(ctx, func(tx *store.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT kind, state, count(*), min(created_at) FROM outbox
 			WHERE org_id = $1 AND state <> 'sent' GROUP BY kind, state`, d.org)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,7 +29,7 @@ type LetterSender interface {
 // waits.
 type Senders struct {
 	Leads       Sender
-	Invitations LetterSender
+	Invitations LetterSender // and what else is written to users
 }
 
 const (
@@ -88,12 +87,16 @@ func (d *Directory) StepOutbox(ctx context.Context, s Senders) (more bool, err e
 		deliver[dialer.MessageUnassignLeads] = func(ctx context.Context, m *dialer.Message) error { return s.Leads.Send(ctx, *m) }
 	}
 	if s.Invitations != nil {
-		deliver[dialer.MessageInvitation] = func(ctx context.Context, m *dialer.Message) error {
-			l, err := d.letter(ctx, m)
-			if err != nil {
-				return err
+		for kind, write := range map[dialer.MessageKind]func(context.Context, *dialer.Message) (dialer.Letter, error){
+			dialer.MessageInvitation: d.letter, dialer.MessageAuthorization: d.appeal,
+		} {
+			deliver[kind] = func(ctx context.Context, m *dialer.Message) error {
+				l, err := write(ctx, m)
+				if err != nil {
+					return err
+				}
+				return s.Invitations.SendLetter(ctx, l)
 			}
-			return s.Invitations.SendLetter(ctx, l)
 		}
 	}
 	var errs []error
@@ -177,7 +180,7 @@ func (d *Directory) settleMessage(ctx context.Context, m *dialer.Message, sent e
 	if sent != nil {
 		text = clip(sent.Error())
 		last := errors.Is(sent, dialer.ErrUndeliverable)
-		if last && m.Kind == dialer.MessageInvitation {
+		if last && m.Kind != dialer.MessageUnassignLeads {
 			state = dialer.MessageFailed
 		} else {
 			state, next, settled = dialer.MessagePending, now.Add(wait(m.Attempts, last)), time.Time{}
@@ -233,8 +236,7 @@ func (d *Directory) letter(ctx context.Context, m *dialer.Message) (dialer.Lette
 			return err
 		}
 		l = dialer.Letter{
-			Key: m.Key, To: u.Email, Name: first(u.DisplayName, strings.TrimSpace(u.FirstName+" "+u.LastName), u.Username),
-			Username: u.Username, Link: dialer.Secret(d.link(k, &list[i])), ExpiresAt: list[i].ExpiresAt,
+			Kind: m.Kind, Key: m.Key, To: u.Email, Name: nameOf(&u), Username: u.Username, Link: dialer.Secret(d.link(k, &list[i])), ExpiresAt: list[i].ExpiresAt,
 		}
 		return nil
 	})

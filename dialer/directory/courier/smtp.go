@@ -57,12 +57,41 @@ If you did not expect this, you need do nothing.
 `
 )
 
+// What asks a user to authorize the dialer. Its words are the org's own where
+// it has any; they are data, never a template.
+const (
+	askSubject = "Let the dialer act for you in Salesforce"
+	askText    = `Hello {{.Name}},
+
+{{if .Words}}{{.Words}}{{else}}the dialer needs your leave to act for you in Salesforce.{{end}}
+{{if .Link}}
+Sign in to Salesforce and allow it here:
+
+    {{.Link}}
+{{end}}
+Your user name in the dialer is {{.Username}}.
+`
+)
+
 // Mail sends invitations by SMTP.
 type Mail struct {
-	c             MailConfig
-	host          string
-	from          *mail.Address
-	subject, text *template.Template
+	c       MailConfig
+	host    string
+	from    *mail.Address
+	letters map[dialer.MessageKind]texts
+}
+
+// texts are the templates of a letter.
+type texts struct{ subject, text *template.Template }
+
+func readTexts(subject, text string) (t texts, err error) {
+	if t.subject, err = template.New("subject").Option("missingkey=error").Parse(subject); err != nil {
+		return t, fmt.Errorf("set up mail: read the subject: %w", err)
+	}
+	if t.text, err = template.New("text").Option("missingkey=error").Parse(text); err != nil {
+		return t, fmt.Errorf("set up mail: read the text: %w", err)
+	}
+	return t, nil
 }
 
 // NewMail checks a configuration. It talks to nobody.
@@ -84,29 +113,31 @@ func NewMail(c MailConfig) (*Mail, error) {
 	if c.Text == "" {
 		c.Text = usualText
 	}
-	if m.subject, err = template.New("subject").Option("missingkey=error").Parse(c.Subject); err != nil {
-		return nil, fmt.Errorf("set up mail: read the subject: %w", err)
-	}
-	if m.text, err = template.New("text").Option("missingkey=error").Parse(c.Text); err != nil {
-		return nil, fmt.Errorf("set up mail: read the text: %w", err)
+	m.letters = map[dialer.MessageKind]texts{}
+	for kind, t := range map[dialer.MessageKind][2]string{
+		dialer.MessageInvitation: {c.Subject, c.Text}, dialer.MessageAuthorization: {askSubject, askText},
+	} {
+		if m.letters[kind], err = readTexts(t[0], t[1]); err != nil {
+			return nil, err
+		}
 	}
 	_, err = m.compose(dialer.Letter{}, "a@example.com")
 	return m, err
 }
 
-// SendLetter mails an invitation. The Message-ID is made of its key, so that a
+// SendLetter mails a letter. The Message-ID is made of its key, so that a
 // mailbox that gets it twice can tell.
 func (m *Mail) SendLetter(ctx context.Context, l dialer.Letter) error {
 	to, err := mail.ParseAddress("<" + l.To + ">")
 	if err != nil || to.Address != l.To || strings.ContainsAny(l.To, "\r\n<>\x00") {
-		return fmt.Errorf("mail an invitation: its address is none: %w", dialer.ErrUndeliverable)
+		return fmt.Errorf("mail a letter: its address is none: %w", dialer.ErrUndeliverable)
 	}
 	body, err := m.compose(l, to.Address)
 	if err != nil {
 		return err
 	}
 	if err := m.send(ctx, to.Address, body); err != nil {
-		return fmt.Errorf("mail an invitation: %w", reply(err))
+		return fmt.Errorf("mail a letter: %w", reply(err))
 	}
 	return nil
 }
@@ -207,14 +238,18 @@ func (m *Mail) tls() *tls.Config {
 func (m *Mail) compose(l dialer.Letter, to string) ([]byte, error) {
 	data := map[string]string{
 		"Name": oneLine(l.Name), "Username": oneLine(l.Username), "Link": string(l.Link),
-		"Expires": l.ExpiresAt.UTC().Format("2 January 2006, 15:04 MST"),
+		"Expires": l.ExpiresAt.UTC().Format("2 January 2006, 15:04 MST"), "Words": l.Text,
+	}
+	t, ok := m.letters[l.Kind]
+	if !ok {
+		t = m.letters[dialer.MessageInvitation]
 	}
 	var subject, text strings.Builder
-	if err := m.subject.Execute(&subject, data); err != nil {
-		return nil, fmt.Errorf("write an invitation: %w", err)
+	if err := t.subject.Execute(&subject, data); err != nil {
+		return nil, fmt.Errorf("write a letter: %w", err)
 	}
-	if err := m.text.Execute(&text, data); err != nil {
-		return nil, fmt.Errorf("write an invitation: %w", err)
+	if err := t.text.Execute(&text, data); err != nil {
+		return nil, fmt.Errorf("write a letter: %w", err)
 	}
 	sum := sha256.Sum256([]byte(l.Key))
 	_, domain, _ := strings.Cut(m.from.Address, "@")
@@ -236,7 +271,7 @@ func (m *Mail) compose(l dialer.Letter, to string) ([]byte, error) {
 	q := quotedprintable.NewWriter(&b)
 	_, err := io.WriteString(q, text.String())
 	if err := errors.Join(err, q.Close()); err != nil {
-		return nil, fmt.Errorf("write an invitation: %w", err)
+		return nil, fmt.Errorf("write a letter: %w", err)
 	}
 	return b.Bytes(), nil
 }

@@ -319,3 +319,36 @@ func TestMailPrivacy(t *testing.T) {
 		}
 	}
 }
+
+// What asks to authorize the dialer has the org's own words, as they are.
+func TestMailAsksToAuthorize(t *testing.T) {
+	server := newMailServer(t, false)
+	m, err := courier.NewMail(courier.MailConfig{Addr: server.addr, From: "dialer@example.com", Text: "{{.Link}} {{.Expires}}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := dialer.Letter{Kind: dialer.MessageAuthorization, Key: "authorization/7/1", To: "testa@example.com", Name: "Testa", Username: "testa"}
+	for _, c := range []struct {
+		link dialer.Secret
+		text string
+		want string
+	}{
+		{"https://dialer.example.com/connect", "", "needs your leave to act for you in Salesforce"},
+		{"https://dialer.example.com/connect", "Mind {{.Name}}.", "Mind {{.Name}}."},
+		{"", "Ask the help desk.", "Ask the help desk."},
+	} {
+		l.Link, l.Text = c.link, c.text
+		if err := m.SendLetter(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		all := server.got()
+		msg := read(t, all[len(all)-1].data)
+		body, err := io.ReadAll(quotedprintable.NewReader(msg.Body))
+		if err != nil || !strings.Contains(string(body), c.want) || strings.Contains(string(body), "connect") != (c.link != "") {
+			t.Errorf("got %s, %v", body, err)
+		}
+		if subject := msg.Header.Get("Subject"); !strings.Contains(subject, "Salesforce") {
+			t.Errorf("subject %s", subject)
+		}
+	}
+}

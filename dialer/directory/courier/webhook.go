@@ -55,16 +55,20 @@ func (w *Webhook) Send(ctx context.Context, m dialer.Message) error {
 	return w.post(ctx, string(m.Kind), m.Key, m.Payload)
 }
 
-// SendLetter posts an invitation, for a system that writes its own mail.
+// SendLetter posts a letter, for a system that writes its own mail.
 func (w *Webhook) SendLetter(ctx context.Context, l dialer.Letter) error {
-	body, err := json.Marshal(struct {
-		Event string `json:"event"`
-		dialer.Letter
-	}{"invitation", l})
-	if err != nil {
-		return fmt.Errorf("write an invitation: %w", err)
+	kind := dialer.MessageInvitation
+	if l.Kind != "" {
+		kind = l.Kind
 	}
-	return w.post(ctx, string(dialer.MessageInvitation), l.Key, body)
+	body, err := json.Marshal(struct {
+		Event dialer.MessageKind `json:"event"`
+		dialer.Letter
+	}{kind, l})
+	if err != nil {
+		return fmt.Errorf("write a letter: %w", err)
+	}
+	return w.post(ctx, string(kind), l.Key, body)
 }
 
 // post does not follow redirects: whom the secret is meant for is configured.

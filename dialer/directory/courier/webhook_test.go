@@ -74,6 +74,14 @@ func TestWebhook(t *testing.T) {
 		got.Header.Get(courier.HeaderKey) != l.Key {
 		t.Errorf("got %s, %v", body, err)
 	}
+	l = dialer.Letter{Kind: dialer.MessageAuthorization, Key: "authorization/7/2", To: l.To, Text: "Please connect."}
+	if err := hook.SendLetter(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	if text := string(body); got.Header.Get(courier.HeaderEvent) != "authorization" || !strings.Contains(text, `"event":"authorization"`) ||
+		!strings.Contains(text, `"text":"Please connect."`) || strings.Contains(text, "expires") {
+		t.Errorf("got %s %s", got.Header.Get(courier.HeaderEvent), body)
+	}
 	server.Close()
 	if err := hook.Send(t.Context(), m); err == nil || errors.Is(err, dialer.ErrUndeliverable) || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("without a server: %v", err)
