@@ -92,7 +92,7 @@ func (b *binder) bindFields(s *statement, q *query) *apiError {
 		if s.fieldsFunc != "STANDARD" && (s.limit < 0 || s.limit > 200) {
 			return &apiError{400, "MALFORMED_QUERY", "The SOQL FIELDS function must have a LIMIT of at most 200"}
 		}
-		for _, f := range b.t.fields {
+		for _, f := range b.t.all() {
 			if !b.o.faults.hides(b.t, f) && (s.fieldsFunc == "ALL" || f.custom == (s.fieldsFunc == "CUSTOM")) {
 				q.sel = appendSelected(q.sel, &path{f: f})
 			}
@@ -133,7 +133,7 @@ func (b *binder) path(tok token) (*path, *apiError) {
 		return nil, malformed(b.q, pos, "SOQL relationship queries can not have more than 5 levels")
 	}
 	name := parts[len(parts)-1]
-	if p.f = t.byName[strings.ToLower(name)]; p.f == nil || b.o.faults.hides(t, p.f) {
+	if p.f = t.named(strings.ToLower(name)); p.f == nil || b.o.faults.hides(t, p.f) {
 		return nil, b.invalidField(pos, "No such column '"+name+"' on entity '"+t.name+"'"+noColumn)
 	}
 	return p, nil

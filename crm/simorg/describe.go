@@ -42,7 +42,7 @@ func (c *call) describe() *reply {
 		return (&reply{status: http.StatusNotModified, limits: true}).with("Last-Modified", changed.Format(http.TimeFormat))
 	}
 	fields := []map[string]any{}
-	for _, f := range t.fields {
+	for _, f := range t.all() {
 		if !c.o.faults.hides(t, f) {
 			fields = append(fields, c.o.describeField(t, f))
 		}

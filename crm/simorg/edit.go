@@ -30,6 +30,7 @@ func (o *Org) AddUser(u User) (string, error) {
 		return "", err
 	}
 	o.putLocked(i, nu)
+	o.bus.publish(now, o.gen.admin, []rowEdit{{is: nu}})
 	return nu.ID, nil
 }
 
@@ -56,7 +57,7 @@ func (o *Org) prepareLocked(u User, now time.Time) (int, *User, error) {
 	nu.EmailEncodingKey = cmp.Or(u.EmailEncodingKey, "UTF-8")
 	nu.CreatedByID = o.gen.admin
 	nu.CreatedDate = second(now)
-	o.stampLocked(nu, now)
+	o.stampLocked(nu, now, o.gen.admin)
 	o.live.n++
 	o.live.over[int32(i)] = &User{} // hidden
 	o.names[strings.ToLower(u.Username)] = i
@@ -65,8 +66,8 @@ func (o *Org) prepareLocked(u User, now time.Time) (int, *User, error) {
 
 func second(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
-func (o *Org) stampLocked(u *User, now time.Time) {
-	u.LastModifiedDate, u.SystemModstamp, u.LastModifiedByID = second(now), second(now), o.gen.admin
+func (o *Org) stampLocked(u *User, now time.Time, by string) {
+	u.LastModifiedDate, u.SystemModstamp, u.LastModifiedByID = second(now), second(now), by
 }
 
 // putLocked makes u the content of row i and logs its stamp.
@@ -119,19 +120,19 @@ func (o *Org) userLocked(i int) *User {
 }
 
 // changeLocked runs edit on a copy of the row and checks what the database would check.
-func (o *Org) changeLocked(i int, edit func(u *User)) (*User, error) {
+func (o *Org) changeLocked(i int, edit func(u *User)) (was, is *User, err error) {
 	old := o.userLocked(i)
 	u := *old
 	edit(&u)
 	u.ID, u.CreatedDate, u.CreatedByID = old.ID, old.CreatedDate, old.CreatedByID
 	if was, is := strings.ToLower(old.Username), strings.ToLower(u.Username); was != is {
 		if _, taken := o.ownerLocked(is); taken || is == "" {
-			return nil, ErrDuplicateUsername
+			return nil, nil, ErrDuplicateUsername
 		}
 		delete(o.names, was)
 		o.names[is] = i
 	}
-	return &u, nil
+	return old, &u, nil
 }
 
 // Update edits one user as an administrator would: LastModifiedDate and SystemModstamp become now, to the second.
@@ -146,24 +147,42 @@ func (o *Org) MassUpdate(ids []string, edit func(u *User)) error {
 	defer o.mu.Unlock()
 	now := o.now()
 	o.settleLocked(now)
-	return o.massLocked(ids, now, edit)
+	return o.massLocked(ids, now, o.gen.admin, edit)
 }
 
-func (o *Org) massLocked(ids []string, now time.Time, edit func(u *User)) error {
-	changed := make(map[int]*User, len(ids))
+// UpdateAs is Update by another user, whom LastModifiedById names from then on.
+func (o *Org) UpdateAs(by, id string, edit func(u *User)) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.now()
+	o.settleLocked(now)
+	return o.massLocked([]string{id}, now, by, edit)
+}
+
+func (o *Org) massLocked(ids []string, now time.Time, by string, edit func(u *User)) error {
+	rows := make([]int, 0, len(ids))
+	edits := make([]rowEdit, 0, len(ids))
+	seen := make(map[int]bool, len(ids))
 	for _, id := range ids {
 		i, err := o.findLocked(id)
 		if err != nil {
 			return fmt.Errorf("update user %s: %w", id, err)
 		}
-		if changed[i], err = o.changeLocked(i, edit); err != nil {
+		if seen[i] {
+			continue
+		}
+		seen[i] = true
+		was, is, err := o.changeLocked(i, edit)
+		if err != nil {
 			return fmt.Errorf("update user %s: %w", id, err)
 		}
-		o.stampLocked(changed[i], now)
+		o.stampLocked(is, now, by)
+		rows, edits = append(rows, i), append(edits, rowEdit{was, is})
 	}
-	for i, u := range changed {
-		o.putLocked(i, u)
+	for k, i := range rows {
+		o.putLocked(i, edits[k].is)
 	}
+	o.bus.publish(now, by, edits)
 	return nil
 }
 
@@ -219,6 +238,7 @@ func (o *Org) Login(id string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.now()
+	o.settleLocked(now)
 	i, err := o.findLocked(id)
 	if err != nil {
 		return fmt.Errorf("log in user %s: %w", id, err)
@@ -226,6 +246,9 @@ func (o *Org) Login(id string) error {
 	u := *o.userLocked(i)
 	u.LastLoginDate, u.SystemModstamp = second(now), second(now)
 	o.putLocked(i, &u)
+	if o.opt.LoginEvents {
+		o.bus.publishLogin(now, &u)
+	}
 	return nil
 }
 
@@ -243,8 +266,8 @@ func (o *Org) User(id string) (User, error) {
 
 // FieldsOf is a user by API field names: strings, booleans, numbers, times and nil.
 func (o *Org) FieldsOf(u User) map[string]any {
-	m := make(map[string]any, len(o.users.fields))
-	for _, f := range o.users.fields {
+	m := map[string]any{}
+	for _, f := range o.users.all() {
 		if v := f.get(&u); v.k != raw {
 			m[f.name] = v.native()
 		}

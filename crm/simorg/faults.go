@@ -45,7 +45,7 @@ func EffectKinds() []EffectKind {
 		ExpireSessions, ExpireLocators, Unauthorized, NotForREST, QuotaExceeded, TooManyConcurrent, NoAccess, APIDisabled,
 		ServerError, BadGateway, Unavailable, Throttled, TokenRefused, Status, Slow, Hang, Drop, Truncate, CutBody, EmptyBody,
 		EmptyResult, ShortPage, TimedOut,
-	}, bulkEffects()...)
+	}, append(bulkEffects(), streamKinds()...)...)
 }
 
 // Known reports whether the kind is one of EffectKinds.
@@ -65,7 +65,7 @@ type Effect struct {
 
 // Rule says which calls an effect befalls. The zero rule befalls every call, always.
 type Rule struct {
-	Endpoint Endpoint `json:"endpoint,omitempty"` // empty for every endpoint
+	Endpoint Endpoint `json:"endpoint,omitempty"` // empty for every endpoint but those of the change events
 	Contains string   `json:"contains,omitempty"` // text that the query, the path or the body must contain
 	From     int      `json:"from,omitempty"`     // the first matching call that it befalls, counted from 1
 	Every    int      `json:"every,omitempty"`    // thereafter each Every-th; 0 and 1 are each
@@ -91,10 +91,11 @@ type Faults struct {
 	moved    string
 	ahead    time.Duration
 	info     func(usual string) string
+	calm     chan struct{} // closed by Clear, which ends what BreakStreams began
 }
 
 func newFaults(o *Org) *Faults {
-	return &Faults{o: o, hidden: map[string]bool{}, retiring: map[string]bool{}}
+	return &Faults{o: o, hidden: map[string]bool{}, retiring: map[string]bool{}, calm: make(chan struct{})}
 }
 
 // Add puts a rule in force and returns what removes it. Where several rules fit a call, the first added wins.
@@ -130,11 +131,15 @@ func (f *Faults) Clear() {
 		close(a.gone)
 	}
 	f.rules, f.moved, f.ahead, f.info = nil, "", 0, nil
+	close(f.calm)
+	f.calm = make(chan struct{})
 	changed := len(f.hidden) > 0
 	clear(f.hidden)
 	clear(f.retiring)
 	f.mu.Unlock()
 	f.HideUsers(nil)
+	f.SetKeepalive(0)
+	f.SetViewAllUsers(true)
 	if changed {
 		f.o.schemaChanged()
 	}
@@ -261,11 +266,18 @@ func (f *Faults) limitInfo(usual string) string {
 
 // pick finds the effect on a call, if any, and counts it.
 func (f *Faults) pick(c *call) *Effect {
+	return f.pickAt(func(r *Rule) bool {
+		return (r.Endpoint == "" || r.Endpoint == c.kind) && (r.Contains == "" || c.contains(r.Contains))
+	})
+}
+
+// pickAt finds the first rule in force that befits what happens, and counts those that do.
+func (f *Faults) pickAt(fits func(r *Rule) bool) *Effect {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var chosen *Effect
 	for _, a := range f.rules {
-		if a.Endpoint != "" && a.Endpoint != c.kind || a.Contains != "" && !c.contains(a.Contains) {
+		if !fits(&a.Rule) {
 			continue
 		}
 		a.seen++
@@ -276,7 +288,7 @@ func (f *Faults) pick(c *call) *Effect {
 		a.hit++
 		e := a.Effect
 		chosen = &e
-		if e.Kind == Hang {
+		if e.Kind == Hang || e.Kind == HalfOpen {
 			chosen.gone = a.gone
 		}
 	}

@@ -2,9 +2,10 @@ package simorg
 
 import "net/http"
 
-// limits answers with live counters for the calls, and with those of a quiet org for the rest.
+// limits answers with live counters for the calls and the delivered events, and with those of a quiet org for the rest.
 func (c *call) limits() *reply {
 	used, most := c.o.Usage()
+	delivered, deliveries := c.o.Deliveries()
 	jobs, mostJobs := c.o.BulkUsage()
 	type limit struct {
 		Max       int `json:"Max"`
@@ -17,7 +18,7 @@ func (c *call) limits() *reply {
 		"DailyBulkV2QueryFileStorageMB":        full(976562),
 		"DailyBulkApiBatches":                  full(15000),
 		"DailyAsyncApexExecutions":             full(250000),
-		"DailyDeliveredPlatformEvents":         full(25000),
+		"DailyDeliveredPlatformEvents":         limit{deliveries, max(0, deliveries-delivered)},
 		"DailyStandardVolumePlatformEvents":    full(25000),
 		"HourlyPublishedPlatformEvents":        full(50000),
 		"DailyStreamingApiEvents":              full(10000),

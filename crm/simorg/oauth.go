@@ -111,6 +111,7 @@ func (c *call) login() *reply {
 	s := o.openLocked(0, now)
 	id := o.identityURL(baseURL(c.req), o.gen.id(0))
 	inst := o.instanceURLFor(c.req)
+	s.instance = inst
 	rep := jsonReply(http.StatusOK, struct {
 		AccessToken string `json:"access_token"`
 		Signature   string `json:"signature"`

@@ -55,6 +55,14 @@ type Options struct {
 	LoginHost string
 	// InstanceURL is returned with tokens; default is the scheme and host of the token request.
 	InstanceURL string
+	// Deliveries is the number of change events that may be delivered in any 24 hours; default 25,000.
+	Deliveries int
+	// EventLog is about how many change events are kept, however young they are; default 50,000.
+	EventLog int
+	// OverflowAt is how many changes of one transaction are told before GAP_OVERFLOW; default 100,000.
+	OverflowAt int
+	// LoginEvents makes logins change events of LastLoginDate alone.
+	LoginEvents bool
 	// FlatRetrieve refuses parent fields in collection and single-record retrieves, of which Salesforce's
 	// documentation says neither that they work nor that they fail.
 	FlatRetrieve bool
@@ -69,6 +77,9 @@ func (o Options) withDefaults() Options {
 	o.InstanceName = cmp.Or(o.InstanceName, map[bool]string{false: "NA99", true: "CS99"}[o.IsSandbox])
 	o.Quota = cmp.Or(o.Quota, 100_000)
 	o.SessionTTL = cmp.Or(o.SessionTTL, 2*time.Hour)
+	o.Deliveries = cmp.Or(o.Deliveries, 25_000)
+	o.EventLog = cmp.Or(o.EventLog, 50_000)
+	o.OverflowAt = cmp.Or(o.OverflowAt, 100_000)
 	o.ClientID = cmp.Or(o.ClientID, "simulated-consumer-key")
 	o.Username = cmp.Or(o.Username, "rosterd@acme.example")
 	o.AssertionLife = cmp.Or(o.AssertionLife, 5*time.Minute)
@@ -99,6 +110,7 @@ type Org struct {
 	// mu guards all below.
 	mu       sync.RWMutex
 	live     view
+	bus      *bus
 	log      []stamped      // edits by SystemModstamp, ascending
 	names    map[string]int // user names in lower case of edited and added users
 	open     []*Tx
@@ -139,6 +151,7 @@ func New(opt Options) *Org {
 	o.schemaAt = now.Add(-time.Hour)
 	o.usage.max = opt.Quota
 	o.faults = newFaults(o)
+	o.bus = newBus(o)
 	return o
 }
 

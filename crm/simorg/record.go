@@ -56,7 +56,7 @@ func (c *call) record() *reply {
 	if list := c.param("fields"); list != "" {
 		names = strings.Split(list, ",")
 	} else {
-		for _, f := range t.fields {
+		for _, f := range t.all() {
 			if !c.o.faults.hides(t, f) {
 				names = append(names, f.name)
 			}

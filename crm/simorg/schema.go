@@ -1,8 +1,10 @@
 package simorg
 
 import (
+	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +35,7 @@ type table struct {
 	fields       []*field
 	byName       map[string]*field // lower case
 	byRel        map[string]*field // lower case relationship name
+	later        atomic.Pointer[[]*field] // fields added while the org serves
 	small        int               // index into view.small, or -1
 }
 
@@ -52,6 +55,44 @@ func newTable(name, label, prefix string, small int, fields ...*field) *table {
 		}
 	}
 	return t
+}
+
+// all lists the fields, those added later last.
+func (t *table) all() []*field {
+	if more := t.later.Load(); more != nil {
+		return slices.Concat(t.fields, *more)
+	}
+	return t.fields
+}
+
+// named finds a field by its name in lower case.
+func (t *table) named(name string) *field {
+	if f := t.byName[name]; f != nil {
+		return f
+	}
+	if more := t.later.Load(); more != nil {
+		for _, f := range *more {
+			if strings.ToLower(f.name) == name {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// add appends a field. The caller sees to it that nobody else adds one at the time.
+func (t *table) add(f *field) error {
+	if t.named(strings.ToLower(f.name)) != nil {
+		return errors.New("there is a field of that name")
+	}
+	f.label = words(f.name)
+	var more []*field
+	if old := t.later.Load(); old != nil {
+		more = *old
+	}
+	more = append(slices.Clone(more), f)
+	t.later.Store(&more)
+	return nil
 }
 
 // column describes a field of a small table, of which the values lie in the row.

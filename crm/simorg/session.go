@@ -14,6 +14,7 @@ import (
 // session is one access token.
 type session struct {
 	token         string
+	instance      string // the instance URL that came with it
 	user          int
 	created, used time.Time
 	dead          bool

@@ -38,6 +38,7 @@ func (o *Org) LateCommit(d time.Duration, ids []string, edit func(u *User)) erro
 	tx := o.Begin()
 	o.mu.Lock()
 	tx.due = tx.start.Add(d)
+	o.bus.wake() // streams wait for its time, too
 	o.mu.Unlock()
 	for _, id := range ids {
 		if err := tx.Update(id, edit); err != nil {
@@ -97,12 +98,16 @@ func (tx *Tx) commitLocked() {
 		return
 	}
 	tx.closeLocked()
+	var edits []rowEdit
+	of := map[int]int{} // edits by row: a record has one event in a transaction
 	for _, e := range tx.edits {
 		if e.user != nil {
 			tx.o.putLocked(e.i, e.user)
+			of[e.i] = len(edits)
+			edits = append(edits, rowEdit{is: e.user})
 			continue
 		}
-		u, err := tx.o.changeLocked(e.i, e.edit)
+		was, u, err := tx.o.changeLocked(e.i, e.edit)
 		if err != nil {
 			continue // the name was taken meanwhile: Salesforce would have refused the row
 		}
@@ -110,7 +115,14 @@ func (tx *Tx) commitLocked() {
 		if second(at).Before(u.SystemModstamp) {
 			at = u.SystemModstamp // somebody saved the row later: stamps never go back
 		}
-		tx.o.stampLocked(u, at)
+		tx.o.stampLocked(u, at, tx.o.gen.admin)
 		tx.o.putLocked(e.i, u)
+		if k, again := of[e.i]; again {
+			edits[k].is = u
+			continue
+		}
+		of[e.i] = len(edits)
+		edits = append(edits, rowEdit{was, u})
 	}
+	tx.o.bus.publish(tx.o.now(), tx.o.gen.admin, edits)
 }

@@ -193,4 +193,4 @@ func quotaField() *field {
 }
 
 // fieldOf finds a column of User by its API name, whatever its case.
-func (o *Org) fieldOf(name string) *field { return o.users.byName[strings.ToLower(name)] }
+func (o *Org) fieldOf(name string) *field { return o.users.named(strings.ToLower(name)) }
