@@ -67,7 +67,7 @@ func TestOtherSystemsHear(t *testing.T) {
 		if letters, _ := in.of("/letters"); len(letters) != 0 {
 			t.Fatalf("%d were invited whom nobody asked to", len(letters))
 		}
-		if _, err := c.Invite(t.Context(), u.ID, false); err != nil {
+		if _, err := c.Invite(t.Context(), u.ID, false, ""); err != nil {
 			t.Fatal(err)
 		}
 		var letters []map[string]any

@@ -113,14 +113,15 @@ func (c *Client) SignInState(ctx context.Context, ref string) (SignInState, erro
 	return get[SignInState](ctx, c, userPath(ref, "/credential"), nil)
 }
 
-// ResetPassword makes a new password for a user.
-func (c *Client) ResetPassword(ctx context.Context, ref string, mustChange bool) (NewPassword, error) {
-	return post[NewPassword](ctx, c, userPath(ref, ":reset-password"), map[string]bool{"must_change": mustChange})
+// ResetPassword makes a new password for a user. reason is why, for the activity
+// log, as in what follows.
+func (c *Client) ResetPassword(ctx context.Context, ref string, mustChange bool, reason string) (NewPassword, error) {
+	return post[NewPassword](ctx, c, userPath(ref, ":reset-password"), map[string]any{"must_change": mustChange, "reason": reason})
 }
 
 // ResetFactor deletes a user's second factor.
-func (c *Client) ResetFactor(ctx context.Context, ref string) (FactorReset, error) {
-	return post[FactorReset](ctx, c, userPath(ref, ":reset-2fa"), nil)
+func (c *Client) ResetFactor(ctx context.Context, ref, reason string) (FactorReset, error) {
+	return post[FactorReset](ctx, c, userPath(ref, ":reset-2fa"), map[string]string{"reason": reason})
 }
 
 // RequireFactor says whether a user must have a second factor.
@@ -129,8 +130,8 @@ func (c *Client) RequireFactor(ctx context.Context, ref string, required bool) (
 }
 
 // Invite invites a user to set a password.
-func (c *Client) Invite(ctx context.Context, ref string, again bool) (Invitation, error) {
-	return post[Invitation](ctx, c, userPath(ref, ":invite"), map[string]bool{"again": again})
+func (c *Client) Invite(ctx context.Context, ref string, again bool, reason string) (Invitation, error) {
+	return post[Invitation](ctx, c, userPath(ref, ":invite"), map[string]any{"again": again, "reason": reason})
 }
 
 // AskAuthorization asks a user to let the dialer act for them in Salesforce.

@@ -14,10 +14,10 @@ type CredentialDirectory interface {
 	Credential(ctx context.Context, userID string) (dialer.Credential, error)
 	// ResetPassword makes a new password, which is returned this once, and ends
 	// every session of the user.
-	ResetPassword(ctx context.Context, userID string, mustChange bool, by dialer.Actor) (dialer.NewPassword, error)
-	ResetFactor(ctx context.Context, userID string, by dialer.Actor) (sessionsEnded int64, err error)
+	ResetPassword(ctx context.Context, userID string, mustChange bool, note string, by dialer.Actor) (dialer.NewPassword, error)
+	ResetFactor(ctx context.Context, userID, note string, by dialer.Actor) (sessionsEnded int64, err error)
 	RequireFactor(ctx context.Context, userID string, must bool, by dialer.Actor) error
-	Invite(ctx context.Context, userID string, again bool, by dialer.Actor) (dialer.Invitation, error)
+	Invite(ctx context.Context, userID string, again bool, note string, by dialer.Actor) (dialer.Invitation, error)
 	// Authorize notes what became of a user's authorization in Salesforce.
 	Authorize(ctx context.Context, userID, state, note string, by dialer.Actor) (dialer.Result, error)
 	// Invitations returns the latest invitation of each of users.
@@ -50,7 +50,8 @@ func (s *Server) routeCredentials() {
 	}, func(ctx context.Context, c call, in *struct {
 		OfUser
 		Body *struct {
-			MustChange *bool `json:"must_change,omitempty" doc:"the user must choose another at the next sign-in; true when left out"`
+			MustChange *bool  `json:"must_change,omitempty" doc:"the user must choose another at the next sign-in; true when left out"`
+			Reason     string `json:"reason,omitempty" maxLength:"500" doc:"why, for the activity log"`
 		}
 	},
 	) (*answer[dialer.NewPassword], error) {
@@ -58,20 +59,28 @@ func (s *Server) routeCredentials() {
 		if err != nil {
 			return nil, err
 		}
-		must := in.Body == nil || in.Body.MustChange == nil || *in.Body.MustChange
-		p, err := c.Directory.ResetPassword(ctx, u.ID, must, c.Actor())
+		must, reason := true, ""
+		if in.Body != nil {
+			reason = in.Body.Reason
+			must = in.Body.MustChange == nil || *in.Body.MustChange
+		}
+		p, err := c.Directory.ResetPassword(ctx, u.ID, must, reason, c.Actor())
 		return &answer[dialer.NewPassword]{p}, err
 	})
 	handle(s, Manager, huma.Operation{
 		OperationID: "reset-2fa", Method: http.MethodPost, Path: "/v1/users/{id}:reset-2fa", Tags: tags,
 		Summary: "Delete a user's second factor and its backup codes", Description: "The user must enroll a new one, and every session of theirs ends. " +
 			"For whom it needs the role admin is as for the password.",
-	}, func(ctx context.Context, c call, in *OfUser) (*answer[FactorReset], error) {
+	}, func(ctx context.Context, c call, in *struct {
+		OfUser
+		Body *Why
+	},
+	) (*answer[FactorReset], error) {
 		u, err := c.privileged(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		n, err := c.Directory.ResetFactor(ctx, u.ID, c.Actor())
+		n, err := c.Directory.ResetFactor(ctx, u.ID, in.Body.reason(), c.Actor())
 		return &answer[FactorReset]{FactorReset{u.ID, n}}, err
 	})
 	handle(s, Manager, huma.Operation{
@@ -99,7 +108,8 @@ func (s *Server) routeCredentials() {
 	}, func(ctx context.Context, c call, in *struct {
 		OfUser
 		Body *struct {
-			Again bool `json:"again,omitempty"`
+			Again  bool   `json:"again,omitempty"`
+			Reason string `json:"reason,omitempty" maxLength:"500" doc:"why, for the activity log"`
 		}
 	},
 	) (*answer[dialer.Invitation], error) {
@@ -107,7 +117,11 @@ func (s *Server) routeCredentials() {
 		if err != nil {
 			return nil, err
 		}
-		i, err := c.Directory.Invite(ctx, u.ID, in.Body != nil && in.Body.Again, c.Actor())
+		again, reason := false, ""
+		if in.Body != nil {
+			again, reason = in.Body.Again, in.Body.Reason
+		}
+		i, err := c.Directory.Invite(ctx, u.ID, again, reason, c.Actor())
 		return &answer[dialer.Invitation]{i}, err
 	})
 	s.routeInvitation()

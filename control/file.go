@@ -16,8 +16,8 @@ import (
 // FileDirectory writes users into files and reads them from files.
 // *directory.Directory does.
 type FileDirectory interface {
-	// Export writes the users that q selects as csv or json.
-	Export(ctx context.Context, w io.Writer, format string, q dialer.Query, columns []dialer.Field) (int64, error)
+	// Export writes users as csv or json, and notes who had them.
+	Export(ctx context.Context, w io.Writer, r dialer.ExportRequest) (int64, error)
 	// PreviewImport finds out what would come of each row of a file.
 	PreviewImport(ctx context.Context, r dialer.ImportRequest, file io.Reader) (dialer.MassAction, error)
 }
@@ -67,6 +67,7 @@ func exportUsers(ctx context.Context, c call, in *struct {
 	UserList
 	Format  string   `query:"format" enum:"csv,json" default:"csv"`
 	Columns []string `query:"columns" maxItems:"200" doc:"names of attributes, and id, status and license_types; all when left out"`
+	Reason  string   `query:"reason" maxLength:"500" doc:"why, for the activity log"`
 },
 ) (*huma.StreamResponse, error) {
 	q, err := in.query()
@@ -74,14 +75,14 @@ func exportUsers(ctx context.Context, c call, in *struct {
 		return nil, err
 	}
 	q.Within = c.Within
-	var columns []dialer.Field
+	r := dialer.ExportRequest{Format: in.Format, Query: q, Filter: in.words(), Reason: in.Reason, Actor: c.Actor()}
 	for _, name := range in.Columns {
-		columns = append(columns, dialer.Field(name))
+		r.Columns = append(r.Columns, dialer.Field(name))
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		r, w := humago.Unwrap(hc)
+		req, w := humago.Unwrap(hc)
 		out := &late{w: w, kind: fileType(in.Format), name: c.name + "-users." + in.Format}
-		_, err := c.Directory.Export(r.Context(), patient{out, http.NewResponseController(w)}, in.Format, q, columns)
+		_, err := c.Directory.Export(req.Context(), patient{out, http.NewResponseController(w)}, r)
 		switch {
 		case err == nil:
 		case out.begun:

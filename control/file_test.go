@@ -40,6 +40,18 @@ func TestExport(t *testing.T) {
 		if err := json.Unmarshal(r.body, &list); err != nil || len(list) != 3 || strings.Contains(string(r.body), "very secret") {
 			t.Errorf("json: %v, %d users: %s", err, len(list), r.body)
 		}
+		log, err := s.dirs["acme"].Activity(t.Context(), dialer.ActivityQuery{Verb: dialer.VerbExport})
+		if err != nil || len(log) != 2 || log[0].Actor.Name == "" {
+			t.Fatalf("the activity log has %+v, %v", log, err)
+		}
+		for i, want := range []string{
+			`{"columns":["username","extension","tag","sales_role"],"filter":"permission_group=Reps","format":"csv","users":3,"whole":true}`,
+			`{"filter":"status=active","format":"json","users":3,"whole":true}`,
+		} {
+			if got := string(log[i].After); got != want {
+				t.Errorf("the activity log says %s, want %s", got, want)
+			}
+		}
 		for name, path := range map[string]string{"column": "/v1/users:export?columns=shoe", "secret": "/v1/users:export?columns=sip_password", "filter": "/v1/users:export?filter=shoe", "format": "/v1/users:export?format=xls"} {
 			if p := refused(t, s.ask(t, Viewer, "GET", path, ""), 422, CodeInvalid); len(p.Fields) == 0 && name != "filter" {
 				t.Errorf("%s: no field is named: %s", name, p.Message)

@@ -195,3 +195,23 @@ func TestAddressOf(t *testing.T) {
 		}
 	}
 }
+
+// Why a password was made anew, or somebody invited, stands in the
+// activity log.
+func TestReasonsOfResets(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *world) {
+		p := decode[NewPassword](t, s.ask(t, Manager, "POST", rep1+":reset-password", `{"must_change":false,"reason":"CASE-1"}`))
+		if p.Password == "" {
+			t.Error("no password was made")
+		}
+		if r := s.ask(t, Manager, "POST", rep1+":invite", `{"reason":"CASE-3"}`); r.status != 202 {
+			t.Fatalf("invited: %d %s", r.status, r.body)
+		}
+		for verb, want := range map[dialer.Verb]string{dialer.VerbResetPassword: "CASE-1", dialer.VerbInvite: "CASE-3"} {
+			log, err := s.dirs["acme"].Activity(t.Context(), dialer.ActivityQuery{Verb: verb})
+			if err != nil || len(log) != 1 || log[0].Note != want {
+				t.Errorf("%s: %+v, %v", verb, log, err)
+			}
+		}
+	})
+}

@@ -77,6 +77,17 @@ func (l *UserList) query() (dialer.Query, error) {
 	return q, err
 }
 
+// words is the selection as a filter says it, for the activity log.
+func (l *UserList) words() string {
+	var terms []string
+	for _, t := range [][2]string{{"status", l.Status}, {"search", l.Search}, {"license", l.License}} {
+		if t[1] != "" {
+			terms = append(terms, t[0]+"="+t[1])
+		}
+	}
+	return strings.TrimSpace(strings.Join(terms, " ") + " " + l.Filter)
+}
+
 func listUsers(ctx context.Context, c call, in *struct {
 	InOrg
 	UserList

@@ -117,7 +117,7 @@ func (v *visit) resetPassword() error {
 	if err != nil {
 		return err
 	}
-	made, err := v.api.ResetPassword(ctx, u.ID, true)
+	made, err := v.api.ResetPassword(ctx, u.ID, true, v.form("reason"))
 	if err != nil {
 		return v.back(v.At("/users/%s", u.ID)+"?tab=signin", err)
 	}
@@ -130,7 +130,7 @@ func (v *visit) signinAct(act string) error {
 	at := v.At("/users/%s", id) + "?tab=signin"
 	switch act {
 	case "reset-2fa":
-		done, err := v.api.ResetFactor(ctx, id)
+		done, err := v.api.ResetFactor(ctx, id, v.form("reason"))
 		if err != nil {
 			return v.back(at, err)
 		}
@@ -141,7 +141,7 @@ func (v *visit) signinAct(act string) error {
 		}
 		return v.see(at, note{"ok", map[bool]string{true: "A second factor is required from now on.", false: "A second factor is not required any more."}[act == "require-2fa"], ""})
 	case "invite":
-		if _, err := v.api.Invite(ctx, id, v.form("again") != ""); err != nil {
+		if _, err := v.api.Invite(ctx, id, v.form("again") != "", v.form("reason")); err != nil {
 			return v.back(at, err)
 		}
 		return v.see(at, note{"ok", "The user is invited.", ""})

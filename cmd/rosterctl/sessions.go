@@ -85,8 +85,9 @@ func (t *tool) sessionsEndCommand() *cobra.Command {
 
 func (t *tool) resetPasswordCommand() *cobra.Command {
 	var keep bool
-	c := command("reset-password ID [--permanent]", "Make a new password for a user, shown this once; ends their sessions", 1, 1, func(ctx context.Context, args []string) error {
-		p, err := t.client.ResetPassword(ctx, args[0], !keep)
+	var reason string
+	c := command("reset-password ID [--permanent] [--reason TEXT]", "Make a new password for a user, shown this once; ends their sessions", 1, 1, func(ctx context.Context, args []string) error {
+		p, err := t.client.ResetPassword(ctx, args[0], !keep, reason)
 		if err != nil {
 			return err
 		}
@@ -100,12 +101,14 @@ func (t *tool) resetPasswordCommand() *cobra.Command {
 		})
 	})
 	c.Flags().BoolVar(&keep, "permanent", false, "the user need not choose another at the next sign-in")
+	c.Flags().StringVar(&reason, "reason", "", "why, for the activity log")
 	return c
 }
 
 func (t *tool) resetFactorCommand() *cobra.Command {
-	return command("reset-2fa ID", "Delete a user's second factor and its backup codes; ends their sessions", 1, 1, func(ctx context.Context, args []string) error {
-		r, err := t.client.ResetFactor(ctx, args[0])
+	var reason string
+	c := command("reset-2fa ID [--reason TEXT]", "Delete a user's second factor and its backup codes; ends their sessions", 1, 1, func(ctx context.Context, args []string) error {
+		r, err := t.client.ResetFactor(ctx, args[0], reason)
 		if err != nil {
 			return err
 		}
@@ -113,6 +116,8 @@ func (t *tool) resetFactorCommand() *cobra.Command {
 			fmt.Fprintf(w, "the second factor is gone, and a new one must be enrolled; %s ended\n", count(int(r.SessionsEnded), "session"))
 		})
 	})
+	c.Flags().StringVar(&reason, "reason", "", "why, for the activity log")
+	return c
 }
 
 func (t *tool) requireFactorCommand() *cobra.Command {
@@ -132,8 +137,9 @@ func (t *tool) requireFactorCommand() *cobra.Command {
 
 func (t *tool) inviteCommand() *cobra.Command {
 	var again bool
-	c := command("invite ID [--again]", "Invite a user to set a password", 1, 1, func(ctx context.Context, args []string) error {
-		i, err := t.client.Invite(ctx, args[0], again)
+	var reason string
+	c := command("invite ID [--again] [--reason TEXT]", "Invite a user to set a password", 1, 1, func(ctx context.Context, args []string) error {
+		i, err := t.client.Invite(ctx, args[0], again, reason)
 		if err != nil {
 			return err
 		}
@@ -142,5 +148,6 @@ func (t *tool) inviteCommand() *cobra.Command {
 		})
 	})
 	c.Flags().BoolVar(&again, "again", false, "once more, which makes the earlier ones void")
+	c.Flags().StringVar(&reason, "reason", "", "why, for the activity log")
 	return c
 }

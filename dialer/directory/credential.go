@@ -80,7 +80,7 @@ const generatedPassword = 16
 
 // ResetPassword makes a new password for a user, which is returned this once,
 // and ends every session of theirs in the same transaction.
-func (d *Directory) ResetPassword(ctx context.Context, userID string, mustChange bool, by dialer.Actor) (dialer.NewPassword, error) {
+func (d *Directory) ResetPassword(ctx context.Context, userID string, mustChange bool, note string, by dialer.Actor) (dialer.NewPassword, error) {
 	n := dialer.NewPassword{UserID: userID, Password: generate(generatedPassword), MustChange: mustChange}
 	hash, err := d.hash(ctx, n.Password)
 	if err == nil {
@@ -96,7 +96,7 @@ func (d *Directory) ResetPassword(ctx context.Context, userID string, mustChange
 				return err
 			}
 			return d.record(ctx, tx, record{
-				user: userID, verb: dialer.VerbResetPassword, by: by,
+				user: userID, verb: dialer.VerbResetPassword, note: tidy(note), by: by,
 				before: fmt.Sprintf(`{"must_change_password":%t,"open_sessions":%d}`, c.MustChange, n.SessionsEnded),
 				after:  fmt.Sprintf(`{"must_change_password":%t,"open_sessions":0}`, mustChange),
 			})

@@ -34,7 +34,7 @@ func TestPasswordResetEndsSessions(t *testing.T) {
 		ids := d.hire(2)
 		_, err := d.signIn("anything at all", "")
 		d.expect(err, dialer.ErrSignIn)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
+		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
 		d.must(err)
 		in, err := d.signIn(p.Password, "")
 		d.must(err)
@@ -46,7 +46,7 @@ func TestPasswordResetEndsSessions(t *testing.T) {
 		_, err = d.Authenticate(t.Context(), in.Token, "192.0.2.7")
 		d.must(err)
 
-		q, err := d.ResetPassword(t.Context(), ids[0], true, root)
+		q, err := d.ResetPassword(t.Context(), ids[0], true, "", root)
 		d.must(err)
 		if q.SessionsEnded != 1 || q.Password == p.Password || !q.MustChange {
 			t.Errorf("second reset: ended %d, same password %t", q.SessionsEnded, q.Password == p.Password)
@@ -85,7 +85,7 @@ func TestPasswordResetEndsSessions(t *testing.T) {
 		if got := fmt.Sprintf("%v %+v %s", q, q, q.Password); strings.Contains(got, string(q.Password)) {
 			t.Errorf("printing gives the password away: %s", got)
 		}
-		_, err = d.ResetPassword(t.Context(), "nobody", false, root)
+		_, err = d.ResetPassword(t.Context(), "nobody", false, "", root)
 		d.expect(err, dialer.ErrNotFound)
 	})
 }
@@ -95,7 +95,7 @@ func TestPasswordIsHashed(t *testing.T) {
 		ids := d.hire(2)
 		var hashes [2]string
 		for i, id := range ids {
-			p, err := d.ResetPassword(t.Context(), id, false, root)
+			p, err := d.ResetPassword(t.Context(), id, false, "", root)
 			d.must(err)
 			d.must(d.db.Read(t.Context(), func(tx *store.Tx) error {
 				return tx.QueryRow(t.Context(), "SELECT password_hash FROM credentials WHERE user_id = $1", id).Scan(&hashes[i])
@@ -113,7 +113,7 @@ func TestPasswordIsHashed(t *testing.T) {
 func TestLockOut(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
+		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
 		d.must(err)
 		for range 9 {
 			_, err = d.signIn("wrong wrong wrong", "")
@@ -139,7 +139,7 @@ func TestLockOut(t *testing.T) {
 func TestInactiveCannotSignIn(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
+		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
 		d.must(err)
 		in, err := d.signIn(p.Password, "")
 		d.must(err)
@@ -159,7 +159,7 @@ func TestInactiveCannotSignIn(t *testing.T) {
 func TestListedAddressesOnly(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
+		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
 		d.must(err)
 		in, err := d.signIn(p.Password, "")
 		d.must(err)
@@ -190,7 +190,7 @@ func TestListedAddressesOnly(t *testing.T) {
 func TestChangePassword(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], true, root)
+		p, err := d.ResetPassword(t.Context(), ids[0], true, "", root)
 		d.must(err)
 		d.expect(d.ChangePassword(t.Context(), ids[0], "wrong wrong wrong", "another pass phrase", ""), dialer.ErrSignIn)
 		d.must(d.ChangePassword(t.Context(), ids[0], p.Password, "another pass phrase", ""))
@@ -215,7 +215,7 @@ func TestChangePassword(t *testing.T) {
 func TestSignInAgainstDeactivation(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
+		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
 		d.must(err)
 		for range 5 {
 			var wg sync.WaitGroup

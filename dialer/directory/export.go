@@ -10,12 +10,14 @@ import (
 	"strings"
 
 	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
 )
 
-// Export writes the users that q selects as csv or json, a user a row, and says
-// how many. columns nil means every attribute that can be exported. What it
-// writes can be imported.
-func (d *Directory) Export(ctx context.Context, w io.Writer, format string, q dialer.Query, columns []dialer.Field) (int64, error) {
+// Export writes users as csv or json, a user a row, and says how many. What it
+// writes can be imported. There is no whole file without its entry in the audit
+// trail, and of a part there is one too.
+func (d *Directory) Export(ctx context.Context, w io.Writer, r dialer.ExportRequest) (int64, error) {
+	columns := r.Columns
 	if columns == nil {
 		columns = ExportColumns()
 	}
@@ -25,7 +27,7 @@ func (d *Directory) Export(ctx context.Context, w io.Writer, format string, q di
 		}
 	}
 	out := exporter(nil)
-	switch format {
+	switch r.Format {
 	case "csv":
 		out = &csvExport{w: csv.NewWriter(w), columns: columns}
 	case "json":
@@ -33,17 +35,9 @@ func (d *Directory) Export(ctx context.Context, w io.Writer, format string, q di
 	default:
 		return 0, fmt.Errorf("export users: %w", &dialer.InvalidError{Field: "format", Rule: "must be csv or json"})
 	}
-	n, err := int64(0), out.begin()
-	if err == nil {
-		for u, uerr := range d.Users(ctx, q) {
-			if err = uerr; err == nil {
-				err = out.user(&u)
-			}
-			if err != nil {
-				break
-			}
-			n++
-		}
+	n, err := d.export(ctx, out, r.Query)
+	if kept := d.recordExport(ctx, &r, n, err == nil); err == nil {
+		err = kept
 	}
 	if err == nil {
 		err = out.end()
@@ -52,6 +46,39 @@ func (d *Directory) Export(ctx context.Context, w io.Writer, format string, q di
 		return n, fmt.Errorf("export users: %w", err)
 	}
 	return n, nil
+}
+
+// export writes the users but for the end of the file.
+func (d *Directory) export(ctx context.Context, out exporter, q dialer.Query) (n int64, err error) {
+	if err := out.begin(); err != nil {
+		return 0, err
+	}
+	for u, err := range d.Users(ctx, q) {
+		if err == nil {
+			err = out.user(&u)
+		}
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// recordExport notes who took how many users away, though they hung up.
+func (d *Directory) recordExport(ctx context.Context, r *dialer.ExportRequest, n int64, whole bool) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	after := map[string]any{"users": n, "format": r.Format, "whole": whole}
+	if r.Filter != "" {
+		after["filter"] = tidy(r.Filter)
+	}
+	if r.Columns != nil {
+		after["columns"] = r.Columns
+	}
+	return d.db.Update(ctx, func(tx *store.Tx) error {
+		return d.record(ctx, tx, record{verb: dialer.VerbExport, note: tidy(r.Reason), by: r.Actor, after: text(after)})
+	})
 }
 
 // ExportColumns lists what can be exported, in the order of the table of

@@ -127,7 +127,7 @@ func (d *Directory) VerifyFactor(ctx context.Context, userID string, code dialer
 // ResetFactor deletes the second factor of a user and its backup codes, has
 // them enroll a new one, and ends their sessions. Where there is none it is
 // dialer.ErrNotEnrolled.
-func (d *Directory) ResetFactor(ctx context.Context, userID string, by dialer.Actor) (sessionsEnded int64, err error) {
+func (d *Directory) ResetFactor(ctx context.Context, userID, note string, by dialer.Actor) (sessionsEnded int64, err error) {
 	err = d.db.Update(ctx, func(tx *store.Tx) error {
 		c, _, err := d.locked(ctx, tx, userID)
 		switch {
@@ -147,7 +147,7 @@ func (d *Directory) ResetFactor(ctx context.Context, userID string, by dialer.Ac
 			return err
 		}
 		return d.record(ctx, tx, record{
-			user: userID, verb: dialer.VerbResetFactor, by: by,
+			user: userID, verb: dialer.VerbResetFactor, note: tidy(note), by: by,
 			before: fmt.Sprintf(`{"second_factor":%q,"backup_codes_left":%d,"open_sessions":%d}`, c.SecondFactor, c.BackupCodes, sessionsEnded),
 			after:  `{"second_factor":"none","must_enroll":true,"backup_codes_left":0,"open_sessions":0}`,
 		})

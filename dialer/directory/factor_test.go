@@ -52,9 +52,9 @@ func TestSecondFactor(t *testing.T) {
 func testSecondFactor(t *testing.T, key string) {
 	offices(t, directory.Options{SecretKey: []byte(key)}, func(t *testing.T, d *office) {
 		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
+		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
 		d.must(err)
-		_, err = d.ResetFactor(t.Context(), ids[0], root)
+		_, err = d.ResetFactor(t.Context(), ids[0], "", root)
 		d.expect(err, dialer.ErrNotEnrolled)
 		d.must(d.RequireFactor(t.Context(), ids[0], true, root))
 		in, err := d.signIn(p.Password, "")
@@ -97,9 +97,12 @@ func testSecondFactor(t *testing.T, key string) {
 			t.Errorf("got %+v", c)
 		}
 
-		n, err := d.ResetFactor(t.Context(), ids[0], root)
+		n, err := d.ResetFactor(t.Context(), ids[0], "phone lost", root)
 		if err != nil || n != 4 {
 			t.Errorf("reset: ended %d, %v", n, err)
+		}
+		if log := d.entries(dialer.VerbResetFactor); len(log) != 1 || log[0].Note != "phone lost" {
+			t.Errorf("the activity log says %+v", log)
 		}
 		if c, _ = d.Credential(t.Context(), ids[0]); c.SecondFactor != dialer.FactorNone || c.BackupCodes != 0 || !c.MustEnroll {
 			t.Errorf("after the reset: %+v", c)
@@ -127,7 +130,7 @@ func (d *office) sealed(secret dialer.Secret) {
 func TestKeyFile(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		ids := d.hire(2)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
+		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
 		d.must(err)
 		enroll := func(dir *directory.Directory, id string) dialer.Secret {
 			e, err := dir.EnrollFactor(t.Context(), id)
@@ -142,7 +145,7 @@ func TestKeyFile(t *testing.T) {
 		_, err = withFile.SignIn(t.Context(), in)
 		d.must(err)
 
-		q, err := d.ResetPassword(t.Context(), ids[1], false, root)
+		q, err := d.ResetPassword(t.Context(), ids[1], false, "", root)
 		d.must(err)
 		secret = enroll(withFile, ids[1])
 		d.wait(time.Minute)

@@ -26,7 +26,7 @@ func (d *office) load(format, file string) dialer.MassAction {
 func (d *office) export(format string, q dialer.Query, columns ...dialer.Field) string {
 	d.Helper()
 	var b bytes.Buffer
-	if _, err := d.Export(d.Context(), &b, format, q, columns); err != nil {
+	if _, err := d.Export(d.Context(), &b, dialer.ExportRequest{Format: format, Query: q, Columns: columns, Actor: root}); err != nil {
 		d.Fatal(err)
 	}
 	return b.String()
@@ -117,7 +117,7 @@ func TestExportFormulas(t *testing.T) {
 			if strings.Contains(strings.Join(table[0], " "), secret) {
 				t.Errorf("%s is exported", secret)
 			}
-			_, err := d.Export(t.Context(), &bytes.Buffer{}, "csv", dialer.Query{}, []dialer.Field{dialer.Field(secret)})
+			_, err := d.Export(t.Context(), &bytes.Buffer{}, dialer.ExportRequest{Format: "csv", Columns: []dialer.Field{dialer.Field(secret)}, Actor: root})
 			if _, ok := errors.AsType[*dialer.InvalidError](err); !ok {
 				t.Errorf("%s: got %v", secret, err)
 			}

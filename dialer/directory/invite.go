@@ -93,8 +93,8 @@ func (d *Directory) invite(ctx context.Context, tx *store.Tx, epoch int64, ids [
 }
 
 // Invite queues an invitation for a user who was never sent one; again queues
-// another, which makes the earlier ones void.
-func (d *Directory) Invite(ctx context.Context, userID string, again bool, by dialer.Actor) (dialer.Invitation, error) {
+// another, which makes the earlier ones void. note is why, in a person's words.
+func (d *Directory) Invite(ctx context.Context, userID string, again bool, note string, by dialer.Actor) (dialer.Invitation, error) {
 	var latest invitation
 	err := d.db.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.Lock(ctx, "directory", d.org); err != nil {
@@ -130,7 +130,7 @@ func (d *Directory) Invite(ctx context.Context, userID string, again bool, by di
 			return err
 		}
 		latest = list[len(list)-1]
-		return d.record(ctx, tx, record{user: userID, verb: dialer.VerbInvite, by: by, after: fmt.Sprintf(`{"epoch":%d}`, epoch)})
+		return d.record(ctx, tx, record{user: userID, verb: dialer.VerbInvite, note: tidy(note), by: by, after: fmt.Sprintf(`{"epoch":%d}`, epoch)})
 	})
 	if err != nil {
 		return dialer.Invitation{}, fmt.Errorf("invite: %w", err)

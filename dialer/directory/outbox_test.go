@@ -193,7 +193,7 @@ func TestInvitationOnce(t *testing.T) {
 		}
 		for _, id := range people {
 			d.apply(dialer.Change{Verb: dialer.VerbActivate, UserID: id})
-			_, err := d.Invite(t.Context(), id, false, root)
+			_, err := d.Invite(t.Context(), id, false, "", root)
 			d.must(err)
 		}
 		if n := d.deliver(p); n != 0 {
@@ -202,14 +202,14 @@ func TestInvitationOnce(t *testing.T) {
 		if m, err := d.Invitations(t.Context(), append(people, quiet[0].UserID)); err != nil || len(m) != 2 || m[people[0]].State != dialer.InviteSent {
 			t.Errorf("got %+v, %v", m, err)
 		}
-		i, err := d.Invite(t.Context(), people[0], true, root)
+		i, err := d.Invite(t.Context(), people[0], true, "", root)
 		if err != nil || i.Epoch != 2 || i.State != dialer.InviteQueued {
 			t.Errorf("again: %+v, %v", i, err)
 		}
 		if n := d.deliver(p); n != 1 {
 			t.Errorf("%d letters after a person asked for another", n)
 		}
-		if _, err := d.Invite(t.Context(), quiet[1].UserID, false, root); !errors.Is(err, directory.ErrNoAccess) {
+		if _, err := d.Invite(t.Context(), quiet[1].UserID, false, "", root); !errors.Is(err, directory.ErrNoAccess) {
 			t.Errorf("who has no access: %v", err)
 		}
 		var stored string
@@ -260,11 +260,11 @@ func TestAcceptInvitation(t *testing.T) {
 		d.expect(err, dialer.ErrInvitation)
 
 		// A later one makes the earlier void, and time does the same.
-		_, err = d.Invite(t.Context(), people[0], true, root)
+		_, err = d.Invite(t.Context(), people[0], true, "", root)
 		d.must(err)
 		d.deliver(p)
 		second := token(p.letters[len(p.letters)-1])
-		_, err = d.Invite(t.Context(), people[0], true, root)
+		_, err = d.Invite(t.Context(), people[0], true, "", root)
 		d.must(err)
 		_, err = d.AcceptInvitation(t.Context(), second, "another pass phrase")
 		d.expect(err, dialer.ErrInvitation)

@@ -125,7 +125,7 @@ func TestMassDeletionUnassignsLeads(t *testing.T) {
 func TestClosedWindowIsNoLogout(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		id := d.hire(1)[0]
-		p, err := d.ResetPassword(t.Context(), id, false, root)
+		p, err := d.ResetPassword(t.Context(), id, false, "", root)
 		d.must(err)
 		for _, reason := range []dialer.EndReason{dialer.EndWindowClosed, dialer.EndLogout} {
 			in, err := d.signIn(p.Password, "")

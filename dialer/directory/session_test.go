@@ -82,7 +82,7 @@ func TestSessionsOfAnotherOrg(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		other := newOffice(t, d.db, "other", directory.Options{})
 		ids := other.hire(1)
-		p, err := other.ResetPassword(t.Context(), ids[0], false, root)
+		p, err := other.ResetPassword(t.Context(), ids[0], false, "", root)
 		d.must(err)
 		in, err := other.signIn(p.Password, "")
 		d.must(err)
@@ -96,7 +96,7 @@ func TestSessionsOfAnotherOrg(t *testing.T) {
 		d.expect(err, dialer.ErrNotFound)
 		_, err = d.EndSessions(t.Context(), dialer.SessionScope{All: true}, dialer.EndKick, "", root)
 		d.must(err)
-		_, err = d.ResetPassword(t.Context(), ids[0], false, root)
+		_, err = d.ResetPassword(t.Context(), ids[0], false, "", root)
 		d.expect(err, dialer.ErrNotFound)
 		if n := len(d.sessions(dialer.SessionQuery{Limit: 9})); n != 0 {
 			t.Errorf("sees %d sessions", n)
@@ -109,7 +109,7 @@ func TestSessionsOfAnotherOrg(t *testing.T) {
 func TestIdleSessions(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
 		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, root)
+		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
 		d.must(err)
 		used, err := d.signIn(p.Password, "")
 		d.must(err)
