@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -21,7 +22,7 @@ func newControl(org *simorg.Org, ch *churner) *control { return &control{org, ch
 
 func (c *control) handler() http.Handler {
 	sim := http.NewServeMux()
-	for pattern, h := range map[string]func(r *http.Request) (any, error){
+	routes := map[string]func(r *http.Request) (any, error){
 		"GET /sim/stats":                 c.stats,
 		"GET /sim/users":                 c.users,
 		"POST /sim/users":                c.addUser,
@@ -44,7 +45,9 @@ func (c *control) handler() http.Handler {
 		"POST /sim/churn/step":           c.stepChurn,
 		"POST /sim/churn/pause":          c.pause(true),
 		"POST /sim/churn/resume":         c.pause(false),
-	} {
+	}
+	maps.Copy(routes, c.eventRoutes())
+	for pattern, h := range routes {
 		sim.Handle(pattern, answer(h))
 	}
 	org := c.org.Handler()
@@ -102,8 +105,9 @@ func (c *control) stats(*http.Request) (any, error) {
 		UsageUsed  int            `json:"usage_used"`
 		UsageQuota int            `json:"usage_quota"`
 		Churn      churnState     `json:"churn"`
+		eventState
 	}
-	s := stats{OrgID: c.org.ID(), Calls: c.org.Calls(), Churn: c.churn.state()}
+	s := stats{OrgID: c.org.ID(), Calls: c.org.Calls(), Churn: c.churn.state(), eventState: c.eventState()}
 	s.UsageUsed, s.UsageQuota = c.org.Usage()
 	t := c.org.Tally()
 	s.Users, s.Active, s.InScope, s.Frozen = t.Users, t.Active, t.ActiveSalesforce, t.Frozen

@@ -26,6 +26,9 @@ type settings struct {
 	churn    rate
 	keyFile  string
 	writeKey string
+	pubsub   string
+	pubsubCA string
+	alive    time.Duration
 	shutdown time.Duration
 }
 
@@ -47,6 +50,10 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	fs.StringVar(&s.org.Username, "username", "rosterd@acme.example", "integration `user`")
 	fs.StringVar(&s.keyFile, "key", "", "PEM `file` with a public key, certificate or private key that verifies assertions")
 	fs.StringVar(&s.writeKey, "write-key", "", "make a key pair and write the private key to this `file`")
+	fs.StringVar(&s.pubsub, "pubsub", "127.0.0.1:0", "loopback `address` of the change events (Pub/Sub API); off without them")
+	fs.StringVar(&s.pubsubCA, "pubsub-ca", "", "serve the change events over TLS, and write the certificate of the CA to this `file`")
+	fs.DurationVar(&s.alive, "keepalive", 270*time.Second, "longest silence of a stream of change events")
+	fs.IntVar(&s.org.Deliveries, "deliveries", 25_000, "change `events` that may be delivered in 24 hours")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
@@ -55,23 +62,30 @@ func parse(args []string, out io.Writer) (*settings, error) {
 		return nil, fmt.Errorf("unexpected argument %q: rostersim takes only flags", fs.Arg(0))
 	case s.org.Users < 0 || s.org.Users > 20_000_000:
 		return nil, fmt.Errorf("-users %d: must lie between 0 and 20000000", s.org.Users)
+	case s.alive <= 0:
+		return nil, fmt.Errorf("-keepalive %s: must be above zero", s.alive)
 	case s.keyFile != "" && s.writeKey != "":
 		return nil, errors.New("-key and -write-key exclude each other: -write-key makes a new key")
 	}
 	s.org.Seed = uint64(s.seed)
-	return s, requireLoopback(s.listen)
+	if s.pubsub != "off" {
+		if err := requireLoopback("-pubsub", s.pubsub); err != nil {
+			return nil, err
+		}
+	}
+	return s, requireLoopback("-listen", s.listen)
 }
 
 // requireLoopback refuses addresses that others could reach: the simulator lets anybody edit its org.
-func requireLoopback(addr string) error {
+func requireLoopback(name, addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("-listen %s: %w (write it as 127.0.0.1:8480)", addr, err)
+		return fmt.Errorf("%s %s: %w (write it as 127.0.0.1:8480)", name, addr, err)
 	}
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("-listen %s: not a loopback address; anybody who reaches the simulator can edit its org, so use 127.0.0.1 or [::1]", addr)
+	return fmt.Errorf("%s %s: not a loopback address; anybody who reaches the simulator can edit its org, so use 127.0.0.1 or [::1]", name, addr)
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -92,6 +106,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	defer lis.Close() // again after Shutdown, which is harmless
+	events, endpoint, err := s.serveEvents(org)
+	if err != nil {
+		return err
+	}
+	if events != nil {
+		defer events.Close() // after everything that could want to hear of the last changes
+	}
 	srv := &http.Server{
 		Handler: newControl(org, ch).handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute,
 		WriteTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -117,11 +138,29 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	url := "http://" + lis.Addr().String()
 	if err := json.NewEncoder(out).Encode(ready{
 		URL: url, Control: url + "/sim/", OrgID: org.ID(), Users: org.Len(), ClientID: s.org.ClientID, Username: s.org.Username,
-		PrivateKeyFile: s.writeKey, PID: os.Getpid(),
+		PrivateKeyFile: s.writeKey, PubSubEndpoint: endpoint, CAFile: s.pubsubCA, PID: os.Getpid(),
 	}); err != nil {
 		return fmt.Errorf("say where it listens: %w", err)
 	}
 	return group.Wait()
+}
+
+// serveEvents serves the change events, unless they are off.
+func (s *settings) serveEvents(org *simorg.Org) (p *simorg.PubSub, endpoint string, err error) {
+	if s.pubsub == "off" {
+		return nil, "", nil
+	}
+	p, err = org.PubSub(simorg.PubSubOptions{Addr: s.pubsub, TLS: s.pubsubCA != "", Keepalive: s.alive})
+	if err != nil {
+		return nil, "", err
+	}
+	if s.pubsubCA == "" {
+		return p, p.Endpoint(), nil
+	}
+	if err := os.WriteFile(s.pubsubCA, p.CA(), 0o644); err != nil {
+		return nil, "", errors.Join(fmt.Errorf("write the certificate of the CA: %w", err), p.Close())
+	}
+	return p, p.Endpoint(), nil
 }
 
 // ready is the line printed once the org can be reached.
@@ -133,5 +172,7 @@ type ready struct {
 	ClientID       string `json:"client_id"`
 	Username       string `json:"username"`
 	PrivateKeyFile string `json:"private_key_file,omitempty"`
+	PubSubEndpoint string `json:"pubsub_endpoint,omitempty"`
+	CAFile         string `json:"ca_file,omitempty"`
 	PID            int    `json:"pid"`
 }
