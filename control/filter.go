@@ -8,7 +8,7 @@ import (
 )
 
 // filterKeys are what a filter can name beside attributes.
-const filterKeys = "status, search, license, linked, a kind of group such as role or department, or an attribute; " +
+const filterKeys = "status, search, license, linked, redirect (dangling: to somebody who is not active), a kind of group such as role or department, or an attribute; " +
 	"=, != (is not), ~ (contains) and ^ (starts with) compare attributes, empty=NAME and set=NAME ask whether one is set"
 
 // applyFilter adds the terms of a filter to a query. Terms are key=value,

@@ -101,7 +101,7 @@ func (s *Server) routeLeavers() {
 func writeLeavers(w io.Writer, page []dialer.Leaver, next func(after int64) ([]dialer.Leaver, error)) error {
 	out := newSheet(w)
 	if err := out.row("user_id", "salesforce_id", "username", "display_name", "reason", "actor_kind", "actor", "left_salesforce",
-		"scheduled", "due", "left_dialer", "delay_seconds", "sessions_ended", "proof"); err != nil {
+		"scheduled", "due", "left_dialer", "delay_seconds", "sessions_ended", "redirects", "proof"); err != nil {
 		return err
 	}
 	at := func(t time.Time) string {
@@ -114,7 +114,7 @@ func writeLeavers(w io.Writer, page []dialer.Leaver, next func(after int64) ([]d
 		for _, l := range page {
 			if err := out.row(l.UserID, l.SalesforceID, l.Username, l.DisplayName, string(l.Reason), l.Actor.Kind, l.Actor.Name, at(l.LeftSource),
 				at(l.Scheduled), at(l.Due), at(l.LeftDialer), strconv.FormatInt(l.DelaySeconds, 10), strconv.FormatInt(l.SessionsEnded, 10),
-				strconv.FormatInt(l.Proof, 10)); err != nil {
+				strconv.FormatInt(l.Redirects, 10), strconv.FormatInt(l.Proof, 10)); err != nil {
 				return err
 			}
 		}

@@ -73,6 +73,8 @@ type Leaver struct {
 	LeftDialer    time.Time `json:"left_dialer"`
 	DelaySeconds  int64     `json:"delay_seconds"` // from LeftSource to LeftDialer; 0 without LeftSource
 	SessionsEnded int64     `json:"sessions_ended"`
+	// Redirects is how many active users still send their calls to the leaver.
+	Redirects int64 `json:"redirects"`
 	// Proof is the Seq of the entry in the audit trail that ended the access.
 	Proof int64 `json:"proof"`
 }

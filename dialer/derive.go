@@ -151,9 +151,3 @@ type Number struct {
 	Note     string `json:"note"`
 	UserID   string `json:"user_id"` // whose personal number it is; "" is available
 }
-
-// Redirect is a user whose calls go to somebody who does not take them.
-type Redirect struct {
-	UserID string `json:"user_id"`
-	Target string `json:"target"` // id of the other user
-}

@@ -57,7 +57,14 @@ const (
 	FieldName         Field = "name"
 	FieldStatusReason Field = "status_reason"
 	FieldOrigin       Field = "origin"
+	// FieldRedirect is how a redirect to another user stands: none, ok, or
+	// dangling where the other takes no calls any more.
+	FieldRedirect Field = "redirect"
 )
+
+// RedirectDangling is FieldRedirect of those whose calls go to somebody who is
+// not active.
+const RedirectDangling = "dangling"
 
 // Order is the key by which a query's users come.
 type Order string
@@ -91,7 +98,7 @@ func (q *Query) Check() error {
 	for _, t := range q.Terms {
 		a := find(t.Field)
 		known := a != nil && (!a.Derived || t.Field == FieldIntegrationStatus) && a.Kind != ValueGroups && !a.Secret
-		if !known && t.Field != FieldName && t.Field != FieldStatusReason && t.Field != FieldOrigin {
+		if !known && t.Field != FieldName && t.Field != FieldStatusReason && t.Field != FieldOrigin && t.Field != FieldRedirect {
 			return &InvalidError{t.Field, "is not an attribute by which users can be found"}
 		}
 		if !slices.Contains(Ops(), t.Op) {

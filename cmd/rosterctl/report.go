@@ -36,17 +36,21 @@ func (t *tool) leaversCommand() *cobra.Command {
 				}
 			}
 			return t.show(list, func(w io.Writer) {
-				table(w, "USERNAME\tWHY\tBY\tLEFT SALESFORCE\tLEFT DIALER\tDELAY\tSESSIONS\tPROOF", func(row func(...any)) {
+				table(w, "USERNAME\tWHY\tBY\tLEFT SALESFORCE\tLEFT DIALER\tDELAY\tSESSIONS\tREDIRECTS\tPROOF", func(row func(...any)) {
 					for _, l := range list {
 						delay := ""
 						if l.DelaySeconds > 0 {
 							delay = (time.Duration(l.DelaySeconds) * time.Second).String()
 						}
-						row(l.Username, l.Reason, actor(l.Actor), l.LeftSource, l.LeftDialer, delay, l.SessionsEnded, l.Proof)
+						row(l.Username, l.Reason, actor(l.Actor), l.LeftSource, l.LeftDialer, delay, l.SessionsEnded, l.Redirects, l.Proof)
 					}
 				})
 			})
 		})
+	c.Long = c.Short + `. REDIRECTS is how many
+users still send their calls to the leaver; they are listed by:
+
+  rosterctl users list --filter redirect=dangling --columns unavailable_target`
 	c.Flags().StringVar(&f.Month, "month", "", "only of this `month` of the org's time zone, such as 2026-10")
 	c.Flags().StringVar(&f.Since, "since", "", "only since this `time` (2026-11-20T00:00:00Z) or age (720h)")
 	c.Flags().StringVar(&f.Until, "until", "", "only before this `time` or age")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -217,16 +218,24 @@ func testRedirects(t *testing.T, s *suite) {
 	s.invalid(dialer.FieldUnavailableTarget, to("nobody"))
 	s.invalid(dialer.FieldUnavailableTarget, to(ids[0]))
 	s.apply("applied", to(ids[1]))
-	dangling := func(want int) {
+	stand := func(how string, want ...string) {
 		t.Helper()
-		list, err := s.d.DanglingRedirects(t.Context())
-		if err != nil || len(list) != want || want > 0 && list[0] != (dialer.Redirect{UserID: ids[0], Target: ids[1]}) {
-			t.Errorf("dangling: %v, want %d (%v)", list, want, err)
+		var got []string
+		for u, err := range s.d.Users(t.Context(), dialer.Query{Terms: []dialer.Term{{Field: dialer.FieldRedirect, Op: dialer.OpIs, Value: how}}}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, u.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", how, got, want)
 		}
 	}
-	dangling(0)
+	stand("ok", ids[0])
+	stand("none", ids[1])
 	s.apply("applied", deactivate(ids[1], person))
-	dangling(1)
+	stand("ok")
+	stand(dialer.RedirectDangling, ids[0])
 	s.apply("applied", s.set(ids[0], dialer.FieldTitle, "Rep")) // what was so before is not held against it
 	s.apply("applied", s.set(ids[0], dialer.FieldUnavailable, "queue", dialer.FieldUnavailableTarget, "Support"))
 	s.invalid(dialer.FieldUnavailableTarget, to(ids[1]))

@@ -32,7 +32,6 @@ type Directory interface {
 	MayReceive(ctx context.Context, userID, number string) (bool, string, error)
 	Deriver(ctx context.Context) (func(u *dialer.User) dialer.Derived, error)
 	Template(ctx context.Context, name string) (dialer.Values, error)
-	DanglingRedirects(ctx context.Context) ([]dialer.Redirect, error)
 	FreeExtensions(ctx context.Context, n int) ([]string, error)
 	Numbers(ctx context.Context, available bool, after string, limit int) ([]dialer.Number, error)
 	AddNumber(ctx context.Context, n dialer.Number, by dialer.Actor) error

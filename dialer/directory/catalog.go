@@ -435,38 +435,3 @@ func (d *Directory) Template(ctx context.Context, name string) (v dialer.Values,
 	}
 	return v, nil
 }
-
-// DanglingRedirects returns users whose calls go to somebody who is not active.
-func (d *Directory) DanglingRedirects(ctx context.Context) (list []dialer.Redirect, err error) {
-	err = d.db.Read(ctx, func(tx *store.Tx) error {
-		list = []dialer.Redirect{}
-		users, err := readUsers(ctx, tx, d.org, "SELECT "+selected+` FROM dialer_users u WHERE u.org_id = $1 AND u.status = 'active'
-			AND u.settings LIKE '%"unavailable_kind":"user"%' ORDER BY u.id`, d.org)
-		if err != nil {
-			return err
-		}
-		ids := store.Strings{}
-		for i := range users {
-			ids = append(ids, target(&users[i]))
-		}
-		active := make(map[string]bool)
-		if err := each(ctx, tx, func(rows *sql.Rows) error {
-			var id string
-			err := rows.Scan(&id)
-			active[id] = true
-			return err
-		}, "SELECT id FROM dialer_users WHERE org_id = $1 AND status = 'active' AND "+tx.In("id", 2), d.org, ids); err != nil {
-			return err
-		}
-		for i := range users {
-			if !active[ids[i]] {
-				list = append(list, dialer.Redirect{UserID: users[i].ID, Target: ids[i]})
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look for redirects that dangle: %w", err)
-	}
-	return list, nil
-}

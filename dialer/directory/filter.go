@@ -61,6 +61,8 @@ func (w *where) term(t dialer.Term) string {
 		have, value = "u.search_key", dialer.Key(value)
 	case dialer.FieldIntegrationStatus:
 		have = "CASE WHEN u.salesforce_id <> '' AND u.integration_info IN ('', 'ok') THEN 'integrated' ELSE 'not_integrated' END"
+	case dialer.FieldRedirect:
+		have = w.redirect()
 	case dialer.FieldIntegration:
 		have = "u.integration_info"
 	case dialer.FieldAdminHold, dialer.FieldProtected, dialer.FieldSuperuser:
@@ -94,6 +96,16 @@ func (w *where) term(t dialer.Term) string {
 		return have + " NOT IN ('', '[]')"
 	}
 	return have + " = " + w.arg(value)
+}
+
+// redirects is the condition that calls go to another user. The text is looked
+// at before the document is read.
+const redirects = `u.settings LIKE '%"unavailable_kind":"user"%'`
+
+// redirect is how a redirect to another user stands.
+func (w *where) redirect() string {
+	return "CASE WHEN NOT " + redirects + " THEN 'none' WHEN EXISTS (SELECT 1 FROM dialer_users t WHERE t.org_id = u.org_id AND t.status = 'active' AND t.id = " +
+		w.setting(dialer.FieldUnavailableTarget) + ") THEN 'ok' ELSE '" + dialer.RedirectDangling + "' END"
 }
 
 // column returns the column of an attribute that has one, or "".

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -27,7 +28,10 @@ func (d *Directory) Leavers(ctx context.Context, q dialer.LeaverQuery) ([]dialer
 		if err := d.schedules(ctx, tx, list); err != nil {
 			return err
 		}
-		return d.endings(ctx, tx, list)
+		if err := d.endings(ctx, tx, list); err != nil {
+			return err
+		}
+		return d.redirects(ctx, tx, list)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list leavers: %w", err)
@@ -172,4 +176,33 @@ func (d *Directory) endings(ctx context.Context, tx *store.Tx, list []dialer.Lea
 		l.SessionsEnded = counts[ending{l.UserID, store.Micros(l.LeftDialer)}]
 	}
 	return rows.Err()
+}
+
+// redirects counts the users whose calls still go to each leaver who has not come
+// back.
+func (d *Directory) redirects(ctx context.Context, tx *store.Tx, list []dialer.Leaver) error {
+	ids := make(store.Strings, len(list))
+	for i := range list {
+		ids[i] = list[i].UserID
+	}
+	w := &where{tx: tx}
+	w.add("u.org_id = ?", d.org)
+	w.terms = append(w.terms, "u.status = 'active'", redirects)
+	target := w.setting(dialer.FieldUnavailableTarget)
+	w.terms = append(w.terms, w.list(target, ids),
+		"NOT EXISTS (SELECT 1 FROM dialer_users t WHERE t.org_id = u.org_id AND t.status = 'active' AND t.id = "+target+")")
+	counts := make(map[string]int64)
+	if err := each(ctx, tx, func(rows *sql.Rows) error {
+		var id string
+		var n int64
+		err := rows.Scan(&id, &n)
+		counts[id] = n
+		return err
+	}, "SELECT "+target+", count(*) FROM dialer_users u WHERE "+w.sql()+" GROUP BY 1", w.args...); err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].Redirects = counts[list[i].UserID]
+	}
+	return nil
 }

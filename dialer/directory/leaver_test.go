@@ -19,6 +19,10 @@ func TestLeavers(t *testing.T) {
 			_, err := d.OpenSession(t.Context(), id, "cti", "192.0.2.1")
 			d.must(err)
 		}
+		var to dialer.User // the third sends calls to the fourth
+		dialer.FieldUnavailable.SetText(&to, "user")
+		dialer.FieldUnavailableTarget.SetText(&to, people[3])
+		d.apply(dialer.Change{Verb: dialer.VerbUpdate, UserID: people[2], User: to, Fields: []dialer.Field{dialer.FieldUnavailable, dialer.FieldUnavailableTarget}})
 		left := d.clock()
 		d.wait(8 * time.Minute)
 		due := left.Add(9 * time.Hour)
@@ -42,6 +46,9 @@ func TestLeavers(t *testing.T) {
 
 		list, err := d.Leavers(t.Context(), dialer.LeaverQuery{})
 		d.must(err)
+		if list[0].Redirects != 1 || list[1].Redirects != 0 {
+			t.Errorf("calls still go to leavers: %d, %d", list[0].Redirects, list[1].Redirects)
+		}
 		if len(list) != 3 {
 			t.Fatalf("got %+v", list)
 		}
