@@ -59,7 +59,7 @@ func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
 		err = &hinted{errors.New(strings.Join(over, ", ")), "buy the seats that are in use, or deactivate people; until then nobody is added"}
 	}
 	add("seats", strings.Join(seats, ", "), err)
-	q := e.quota.status()
+	q := e.quota.status(e.config().Poll)
 	var spent error
 	if q.Level == levelExhausted {
 		spent = ErrQuota

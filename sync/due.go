@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -21,8 +22,9 @@ func (e *Engine) schedule() {
 func (e *Engine) begin(s state, ended int) {
 	cfg, now := e.config(), e.now()
 	trigger, due := dueFull(cfg, s, now)
-	wait := e.deferral(trigger)
-	every := e.quota.stretch(cfg.Poll)
+	first := s.watermark().Upper.IsZero()
+	wait := e.deferral(trigger, first)
+	every := e.quota.every(e.wish())
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ended != ended {
@@ -32,7 +34,7 @@ func (e *Engine) begin(s state, ended int) {
 	if trigger == triggerSchedule {
 		e.nextFull = due
 	}
-	e.nextPoll = later(past(s.time(stateLastPoll), now).Add(every), e.notBeforeLocked(KindChanges, now))
+	e.nextPoll = later(e.dueLook(past(s.time(stateLastPoll), now), every), e.notBeforeLocked(KindChanges, now))
 	if full := e.fullLocked(); full != nil {
 		full.serve(due)
 		return
@@ -42,7 +44,7 @@ func (e *Engine) begin(s state, ended int) {
 	case trigger != "" && wait == "" && !now.Before(e.notBeforeLocked(KindFull, now)):
 		run, _ := e.beginLocked(Run{Kind: KindFull, Trigger: trigger, Actor: syncActor()})
 		run.serve(due)
-	case trigger == triggerStart: // there is nothing to go on from
+	case first: // there is nothing to go on from
 	case e.current != nil || len(e.queue) > 0:
 	case e.policySeen != mark && trigger != triggerPolicy && !now.Before(e.notBeforeLocked(kindLocal, now)):
 		e.policySeen = mark
@@ -61,6 +63,9 @@ func dueFull(cfg *Config, s state, now time.Time) (trigger string, due time.Time
 	if len(s.unread(cfg)) > 0 { // rules that need what nobody was read with
 		return triggerPolicy, time.Time{}
 	}
+	if s[stateEverything] != "" { // change events told of more than they can name
+		return triggerEvent, time.Time{}
+	}
 	served := past(s.time(stateFullDue), now)
 	if served.IsZero() {
 		served = past(last, now)
@@ -75,25 +80,27 @@ func dueFull(cfg *Config, s state, now time.Time) (trigger string, due time.Time
 }
 
 // deferral says why the quota does not allow a full sync that is due, or "".
-// The last fifth of the budget is for changes, since that is how leavers are
-// found. Without any snapshot there are no changes to look for, so that the
-// first one may use it up.
-func (e *Engine) deferral(trigger string) string {
+// What it must leave is for changes, since that is how leavers are found.
+// Without any snapshot there are no changes to look for, so that the first one
+// may use all of it up.
+func (e *Engine) deferral(trigger string, first bool) string {
 	if trigger == "" {
 		return ""
 	}
-	q := e.quota.status()
-	if trigger == triggerSchedule && (q.Level == levelLeavers || q.Level == levelExhausted) {
-		return "a full sync is due and waits: most of the API quota is spent, and the rest is for changes"
+	w := workFull
+	switch {
+	case first:
+		w = workFirst
+	case trigger == triggerPolicy:
+		w = workRequest
 	}
-	if need := e.fullCalls(); e.quota.allow(need, false) != nil {
-		return fmt.Sprintf("a full sync is due and waits: it needs about %d API calls, and %d are left to routine work", need, q.BudgetLeft)
+	need := e.cost(KindFull)
+	short, ok := errors.AsType[*QuotaError](e.quota.allow(w, need, false))
+	if !ok {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf("a full sync is due and waits: it needs about %d API calls, and the %s leaves it %d; what is left is kept for finding leavers", need, short.What, max(short.Left, 0))
 }
-
-// fullCalls is about how many API calls a full sync takes.
-func (e *Engine) fullCalls() int { return e.crm().SnapshotCalls(e.lastListed()) + 3 }
 
 // fullLocked returns the full sync that runs or waits to, or nil.
 func (e *Engine) fullLocked() *running {

@@ -37,6 +37,7 @@ type Deps struct {
 	DB         *store.DB
 	Directory  Directory
 	Salesforce crm.Config // without the pinned org: the engine remembers that
+	Stream     Stream     // brings change events; nil for none
 }
 
 // Options are the optional settings of New.
@@ -85,6 +86,9 @@ type Engine struct {
 	journal  *store.Journal
 	log      *slog.Logger
 	observer Observer
+	watch    StreamObserver
+	stream   Stream
+	flow     flow
 	quota    *governor
 	crmOpts  crm.Options
 
@@ -139,12 +143,15 @@ func New(cfg Config, d Deps, o Options) (*Engine, error) {
 	e := &Engine{
 		name: cfg.Org, org: d.OrgID, db: d.DB, dir: d.Directory, mirror: d.DB.Mirror(d.OrgID), journal: d.DB.Journal(d.OrgID),
 		log: o.Log.With("org", cfg.Org), observer: o.Observer, crmOpts: o.CRM,
-		cfg: &cfg, sf: d.Salesforce, state: state{},
+		cfg: &cfg, sf: d.Salesforce, state: state{}, stream: d.Stream, flow: newFlow(), watch: nobodyStream{},
 		failures: map[Kind]int{}, notBefore: map[Kind]time.Time{}, troubles: map[string]trouble{}, skipped: map[string]int{},
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, sideMost), beat: time.Now(),
 	}
+	if w, ok := o.Observer.(StreamObserver); ok {
+		e.watch = w
+	}
 	e.sf.CustomFields = cfg.Policy.Custom()
-	e.quota = newGovernor(cfg.Budget, e.now)
+	e.quota = newGovernor(cfg.Budget, evenly())
 	e.crmOpts.Observer, e.crmOpts.Meter = watcher{o.CRM.Observer, e}, e.meter
 	client, err := crm.New(e.sf, e.crmOpts)
 	if err != nil {
@@ -174,6 +181,7 @@ func (e *Engine) Reload(cfg Config, sf crm.Config) error {
 	e.client.Close() // a run that uses it goes on
 	e.cfg, e.sf, e.client = &cfg, sf, client
 	clear(e.notBefore) // what was wrong may be right now
+	e.restartStream()
 	e.kickLocked()
 	return nil
 }
@@ -221,7 +229,7 @@ func (e *Engine) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the count of calls: %w", err)
 	}
-	e.quota.load(hours)
+	e.quota.load(hours, s[stateQuota])
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state, e.policySeen = s, s[stateLooked]
@@ -250,6 +258,9 @@ func (e *Engine) pinOrg(ctx context.Context, run *running, c *crm.Client) error 
 		return err
 	}
 	e.noteClock(c)
+	if e.quota.untold() {
+		_ = e.askLimits(ctx, c) // what follows tells what is wrong
+	}
 	if run.DryRun {
 		return nil
 	}
@@ -268,6 +279,7 @@ func (e *Engine) noteClock(c *crm.Client) {
 	if !ok {
 		return
 	}
+	e.quota.correct(now)
 	skew := time.Since(now).Round(time.Minute)
 	if skew.Abs() < maxSkew {
 		skew = 0

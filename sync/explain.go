@@ -85,7 +85,7 @@ func (e *Engine) ask(ctx context.Context, ref string) ([]store.MirrorRow, error)
 	}
 	unknown.hint += ": name them by their Salesforce id"
 	id, err := crm.ParseID(strings.TrimSpace(ref))
-	if err != nil || !strings.HasPrefix(id, "005") || e.ready(true) != nil || e.quota.allow(2, false) != nil {
+	if err != nil || !strings.HasPrefix(id, "005") || e.ready(true) != nil || e.quota.allow(workRequest, 2, false) != nil {
 		return nil, unknown
 	}
 	c := e.crm()

@@ -45,12 +45,6 @@ func (e *Engine) snapshot(ctx context.Context, run *running, crmc *crm.Client) e
 	if err != nil {
 		return err
 	}
-	if e.quota.unknown() { // no answer has told
-		if limits, err := crmc.Limits(ctx); err == nil {
-			d := limits.DailyAPIRequests
-			e.quota.observe(d.Max-d.Remaining, d.Max)
-		}
-	}
 	at := e.resumed(run, r)
 	n, err := e.pages(ctx, run, r, crmc, &at)
 	if errors.Is(err, crm.ErrCursor) { // another field list or prefilter by now
@@ -224,6 +218,11 @@ func (e *Engine) unlisted(ctx context.Context, r *reader, crmc *crm.Client) erro
 // reconciles those.
 func (e *Engine) changes(ctx context.Context, run *running, crmc *crm.Client) error {
 	run.stage(stageReplicate, 0)
+	if run.Trigger == triggerPoll && e.calm(e.config()) {
+		if done, err := e.look(ctx, run, crmc); done || err != nil {
+			return err
+		}
+	}
 	r, err := e.newReader(ctx, run, crmc)
 	if err != nil {
 		return err

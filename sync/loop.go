@@ -126,6 +126,8 @@ func (e *Engine) work(ctx context.Context, lease *store.Lease) error {
 	e.base = ctx
 	e.mu.Unlock()
 	g.Go(func() error { e.worker(ctx); return nil })
+	g.Go(func() error { e.follow(ctx); return nil })
+	g.Go(func() error { e.absorb(ctx); return nil })
 	g.Go(func() error { e.loop(ctx); return nil })
 	err := g.Wait()
 	e.mu.Lock()
@@ -133,7 +135,7 @@ func (e *Engine) work(ctx context.Context, lease *store.Lease) error {
 	e.mu.Unlock()
 	e.wg.Wait()
 	e.abandon()
-	e.trouble("calls", e.quota.keep(true, e.addCalls(context.WithoutCancel(ctx))))
+	e.keepCalls(ctx, true)
 	return err
 }
 
@@ -142,17 +144,22 @@ func (e *Engine) work(ctx context.Context, lease *store.Lease) error {
 func (e *Engine) loop(ctx context.Context) {
 	tick := time.NewTicker(loopTurn)
 	defer tick.Stop()
-	var gauges, prune time.Time
+	var gauges, prune, tended time.Time
 	for {
 		e.turn()
 		if e.get(statePaused) == "" {
 			e.schedule()
 			e.fireDue(ctx)
 		}
+		if now, cfg := e.now(), e.config(); e.get(statePaused) == "" && e.calm(cfg) && now.Sub(tended).Abs() > cfg.Poll {
+			tended = now
+			e.books(e.tend(ctx))
+		}
 		if now := e.now(); now.Sub(gauges).Abs() > 15*time.Second {
+			e.attendStream(ctx)
 			gauges = now
 			e.publish(ctx)
-			e.keepCalls(ctx)
+			e.keepCalls(ctx, false)
 		}
 		if now := e.now(); now.Sub(prune).Abs() > 24*time.Hour {
 			prune = now
@@ -274,15 +281,4 @@ func (e *Engine) fireDue(ctx context.Context) {
 		e.observer.Changes(e.name, string(dialer.VerbDeactivate), "applied", done)
 		e.log.Info("due deactivations done", "count", done)
 	}
-}
-
-func (e *Engine) keepCalls(ctx context.Context) {
-	err := e.quota.keep(false, e.addCalls(context.WithoutCancel(ctx)))
-	if e.trouble("calls", err); err == nil {
-		e.over("calls")
-	}
-}
-
-func (e *Engine) addCalls(ctx context.Context) func(hour, calls, oldest int64) error {
-	return func(hour, calls, oldest int64) error { return e.journal.AddCalls(ctx, hour, calls, oldest) }
 }

@@ -19,24 +19,30 @@ func (x *world) quota() rostersync.QuotaStatus {
 	return q
 }
 
-// The budget is never crossed by routine work, and drains by stages.
+// The budget is never crossed by routine work; polls come more and more rarely
+// as it drains, and a person's request is served when a full sync is not.
 func TestBudgetDrains(t *testing.T) {
 	cfg := func(c *rostersync.Config) { c.Budget, c.Guard = rostersync.Budget{CallsPerDay: 60}, rostersync.Guard{} }
 	onBoth(t, wish{users: 20, cfg: cfg}, func(t *testing.T, x *world) {
-		levels := map[string]string{"normal": "1h0m0s", "stretched": "2h0m0s", "leavers_only": "5h0m0s", "exhausted": "5h0m0s"}
-		seen := map[string]bool{}
-		for range 40 {
+		seen, every := map[string]bool{}, time.Duration(0)
+		for range 60 {
 			q := x.quota()
 			seen[q.Level] = true
 			if used, _ := x.org.Usage(); q.Ours != used || q.Ours > 60 || q.BudgetLeft != 60-q.Ours {
 				t.Fatalf("we count %d calls and %d left, the org counts %d", q.Ours, q.BudgetLeft, used)
 			}
-			if q.PollEvery != levels[q.Level] {
-				t.Fatalf("at %s it polls every %s", q.Level, q.PollEvery)
+			now, err := time.ParseDuration(q.PollEvery)
+			must(t, err)
+			if now < every && q.BudgetLeft > 0 {
+				t.Fatalf("at %d left it polls every %s, after every %s", q.BudgetLeft, now, every)
 			}
-			x.engine.Poll()
+			if every = now; q.Level == "leavers_only" && q.BudgetLeft > 5 {
+				want(t, x.changes(), rostersync.Succeeded, nil)
+			} else {
+				x.engine.Poll()
+			}
 		}
-		if len(seen) != 4 {
+		if seen["normal"] || !seen["stretched"] || !seen["leavers_only"] || !seen["exhausted"] {
 			t.Errorf("levels: %v", seen)
 		}
 		r := x.engine.Poll()
@@ -46,13 +52,13 @@ func TestBudgetDrains(t *testing.T) {
 		}
 
 		// A person is told why, and may go on with a reason.
-		for kind, need := range map[rostersync.Kind]string{rostersync.KindFull: "5 calls", rostersync.KindChanges: "3 calls"} {
+		for kind, need := range map[rostersync.Kind]string{rostersync.KindFull: "6 calls", rostersync.KindChanges: "3 calls"} {
 			_, _, err := x.engine.Request(t.Context(), rostersync.Request{Kind: kind})
 			if !errors.Is(err, rostersync.ErrQuota) || !strings.Contains(err.Error(), need) {
 				t.Errorf("%s: %v", kind, err)
 			}
 		}
-		if c, err := x.engine.Preview(t.Context(), rostersync.KindFull); err != nil || c.Allowed || c.Calls != 5 || c.Users != 21 {
+		if c, err := x.engine.Preview(t.Context(), rostersync.KindFull); err != nil || c.Allowed || c.Calls != 6 || c.Users != 21 {
 			t.Errorf("preview: %+v, %v", c, err)
 		}
 		want(t, x.sync(rostersync.Request{Kind: rostersync.KindFull, Override: true, Reason: "CASE-2"}), rostersync.Succeeded, nil)
@@ -78,7 +84,7 @@ func TestReserveIsLeftToOthers(t *testing.T) {
 		for _, tc := range []struct {
 			used  int
 			level string
-		}{{100, "normal"}, {481, "stretched"}, {641, "leavers_only"}} {
+		}{{100, "normal"}, {641, "leavers_only"}} {
 			x.org.SetUsage(tc.used, 1000)
 			want(t, x.engine.Poll(), rostersync.Succeeded, nil)
 			if q := x.quota(); q.Level != tc.level || q.Reserve != 200 || q.Max != 1000 || q.BudgetLeft != 800-q.Used {

@@ -24,19 +24,16 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 	}
 	e.crm().Unhold()
 	r := Run{Kind: q.Kind, Trigger: triggerRequest, DryRun: q.DryRun, Override: q.Override, Reason: q.Reason, Actor: q.Actor}
-	need := 3
 	switch q.Kind {
 	case KindUser:
 		if r.Users, err = e.resolve(ctx, q.Users); err != nil {
 			return Run{}, false, err
 		}
-	case KindFull:
-		need = e.fullCalls()
-	case KindChanges:
+	case KindFull, KindChanges:
 	default:
 		return Run{}, false, fmt.Errorf("unknown kind of run %q", q.Kind)
 	}
-	if err := e.allow(ctx, need, q.Override); err != nil {
+	if err := e.allow(ctx, e.cost(q.Kind), q.Override); err != nil {
 		return Run{}, false, err
 	}
 	begin := e.beginLocked
@@ -151,20 +148,17 @@ func (e *Engine) Preview(ctx context.Context, kind Kind) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	c := Cost{Kind: kind, Users: e.lastListed(), Calls: 3, OrgLeft: -1}
-	if kind == KindFull {
-		c.Calls = e.fullCalls()
-		if all == 0 {
-			c.Users = -1
-		}
+	c := Cost{Kind: kind, Users: e.lastListed(), Calls: e.cost(kind), OrgLeft: -1}
+	if kind == KindFull && all == 0 {
+		c.Users = -1
 	}
-	q := e.quota.status()
+	q := e.quota.status(e.config().Poll)
 	c.BudgetLeft = q.BudgetLeft
 	if q.Max > 0 {
 		c.OrgLeft = max(q.Max-q.Used, 0)
 		c.Percent = float64(c.Calls) * 100 / float64(max(c.OrgLeft, 1))
 	}
-	c.Allowed = e.quota.allow(c.Calls, false) == nil
+	c.Allowed = e.quota.allow(workRequest, c.Calls, false) == nil
 	e.mu.Lock()
 	current := e.current
 	e.mu.Unlock()

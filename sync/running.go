@@ -28,6 +28,7 @@ type running struct {
 	again   bool          // someone joined: read once more what changed
 	moved   time.Time     // when it last came on; a call is not enough
 	closed  bool          // nobody can join any more
+	first   bool          // nothing was read before from which it could go on
 	stopped error         // why it shall end
 	due     time.Time     // the scheduled time that it serves
 
@@ -40,7 +41,10 @@ type running struct {
 	frozen      Frozen   // what frozen meant when the run read who is, or did not
 	skips       map[string]int
 	bookkeeping error
-	local       bool // reads nothing from Salesforce, and looks at everyone unsettled
+	local       bool     // reads nothing from Salesforce, and looks at everyone unsettled
+	tend        bool     // of those: at who waits for their time or turn
+	named       []string // whom change events named; nil for any other run
+	wrong       error    // how it ended for them
 }
 
 // plannedMost is how many changes a dry run lists.
@@ -121,6 +125,13 @@ func (r *running) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
+}
+
+// unread notes whether nothing was read before from which the run could go on.
+func (r *running) unread(yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.first = yes && r.Kind == KindFull
 }
 
 // repeat makes the run read what changed once more before it ends.

@@ -30,6 +30,7 @@ const (
 	stateSandbox   = "sandbox"         // whether it is one
 	stateAgain     = "again"           // the kind of run that a stop cut short
 	stateSnapshot  = "snapshot_cursor" // how far a full sync got, in JSON
+	stateQuota     = "quota"           // what the governor knows beside the count of our calls, in JSON
 )
 
 // state is the remembered values, kept in memory beside the database.

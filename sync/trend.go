@@ -38,6 +38,8 @@ func (e *Engine) Trend(ctx context.Context, days int) (Trend, error) {
 		return h, fmt.Errorf("list licenses: %w", err)
 	}
 	h.Changes, h.Calls = trendRows(counts.Changes), trendRows(counts.Calls)
+	lately := e.now().Add(-day).Truncate(time.Hour)
+	h.Calls = slices.DeleteFunc(h.Calls, func(r TrendRow) bool { return r.At.Before(lately) })
 	h.Seats = []TrendRow{}
 	for _, l := range licenses {
 		moves := map[int64]int64{}
