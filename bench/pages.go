@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -52,31 +54,38 @@ func visitAs(ctx context.Context, base, token string) (*visitor, error) {
 	return v, nil
 }
 
-// get returns a page as sent, and how long it took.
-func (v *visitor) get(ctx context.Context, path string) (page []byte, took time.Duration, err error) {
+// get returns a page, how many bytes of it were sent, and how long it took.
+func (v *visitor) get(ctx context.Context, path string) (page []byte, sent int, took time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.base+path, nil)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
-	req.Header.Set("Accept-Encoding", "gzip") // as a browser does; what comes is counted as it comes
+	req.Header.Set("Accept-Encoding", "gzip") // as a browser does
 	began := time.Now()
 	resp, err := v.Do(req)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	page, err = io.ReadAll(resp.Body)
+	took, sent = time.Since(began), len(page)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("page %s: %s", path, resp.Status)
 	}
-	return page, time.Since(began), err
+	if err == nil && resp.Header.Get("Content-Encoding") == "gzip" {
+		var z *gzip.Reader
+		if z, err = gzip.NewReader(bytes.NewReader(page)); err == nil {
+			page, err = io.ReadAll(z)
+		}
+	}
+	return page, sent, took, err
 }
 
 // many asks for a page again and again.
 func (v *visitor) many(ctx context.Context, path string) ([]time.Duration, error) {
 	var took []time.Duration
 	for i := range pageTimes + 1 {
-		_, t, err := v.get(ctx, path)
+		_, _, t, err := v.get(ctx, path)
 		if err != nil {
 			return nil, err
 		}
@@ -165,22 +174,21 @@ var statics = regexp.MustCompile(`"(/static/[^"]+)"`)
 // view is what a first view of a page takes, in bytes as sent: the page and
 // all that it loads.
 func (v *visitor) view(ctx context.Context, path string) (int, error) {
-	page, _, err := v.get(ctx, path)
+	page, all, _, err := v.get(ctx, path)
 	if err != nil {
 		return 0, err
 	}
-	all := len(page)
 	var seen []string
 	for _, m := range statics.FindAllStringSubmatch(string(page), -1) {
 		if slices.Contains(seen, m[1]) {
 			continue
 		}
 		seen = append(seen, m[1])
-		file, _, err := v.get(ctx, m[1])
+		_, sent, _, err := v.get(ctx, m[1])
 		if err != nil {
 			return 0, err
 		}
-		all += len(file)
+		all += sent
 	}
 	return all, nil
 }

@@ -31,7 +31,7 @@ type LogFilter struct {
 	Verb      string `query:"verb" maxLength:"50" doc:"only of this verb, such as deactivate or reset_password"`
 	Actor     string `query:"actor" maxLength:"200" doc:"only by the actor of this name"`
 	ActorKind string `query:"actor_kind" maxLength:"50" doc:"only by actors of this kind, such as sync, admin or manager"`
-	Text      string `query:"text" maxLength:"200" doc:"only with this text in the note, the actor's name, or the values before and after"`
+	Text      string `query:"text" maxLength:"200" doc:"only with this text in the note, the actor's name, or the values before and after; a page looks through 15,000 entries, and may be empty though there is a next one"`
 }
 
 func (f *LogFilter) apply(q *dialer.ActivityQuery) {
@@ -100,9 +100,23 @@ func (c call) activityOf(ctx context.Context, ref string, p *LogPage) (*answer[A
 	return c.activity(ctx, q)
 }
 
+// lookThrough is how many entries of the log one page of a search for a text
+// looks through at most.
+const lookThrough = 15_000
+
 func (c call) activity(ctx context.Context, q dialer.ActivityQuery) (*answer[ActivityPage], error) {
+	if q.Text != "" && q.Newest {
+		if q.After == 0 {
+			newest, err := c.Directory.Activity(ctx, dialer.ActivityQuery{Newest: true, Limit: 1})
+			if err != nil || len(newest) == 0 {
+				return &answer[ActivityPage]{ActivityPage{Activity: []dialer.Activity{}}}, err
+			}
+			q.After = newest[0].Seq + 1
+		}
+		q.From = max(q.After-lookThrough, 0)
+	}
 	list, err := c.Directory.Activity(ctx, q)
-	page := ActivityPage{Activity: append([]dialer.Activity{}, list...)}
+	page := ActivityPage{Activity: append([]dialer.Activity{}, list...), Next: q.From}
 	if len(list) == q.Limit {
 		page.Next = list[len(list)-1].Seq
 	}

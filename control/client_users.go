@@ -18,6 +18,7 @@ type UserFilter struct {
 	Order   string   // id, username, salesforce_id, last_name, first_name, email, extension, updated_at or created_at
 	Desc    bool     // the order is the other way round
 	Limit   int      // 0 means all
+	IDs     []string // only the users of these dialer ids; nil means no such limit
 	Columns []string // attributes to show of each user
 }
 
@@ -26,6 +27,7 @@ func (f *UserFilter) values() url.Values {
 	q := url.Values{}
 	for k, v := range map[string]string{
 		"status": f.Status, "search": f.Search, "license": f.License, "filter": f.Filter, "order": f.Order, "columns": strings.Join(f.Columns, ","),
+		"ids": strings.Join(f.IDs, ","),
 	} {
 		if v != "" {
 			q.Set(k, v)

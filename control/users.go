@@ -93,6 +93,7 @@ func listUsers(ctx context.Context, c call, in *struct {
 	UserList
 	Order   string   `query:"order" enum:"id,username,salesforce_id,last_name,first_name,email,extension,updated_at,created_at" default:"id"`
 	Desc    bool     `query:"desc" doc:"the other way round"`
+	IDs     []string `query:"ids" maxItems:"500" nullable:"false" doc:"only the users of these dialer ids"`
 	Columns []string `query:"columns" maxItems:"200" doc:"attributes to show of each user, by name; those that every user has are there anyway"`
 	Cursor  string   `query:"cursor" doc:"next of the page before, with the same order"`
 	Limit   int      `query:"limit" minimum:"1" maximum:"2000" default:"100"`
@@ -102,7 +103,7 @@ func listUsers(ctx context.Context, c call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	q.Limit, q.Desc, q.Within = in.Limit, in.Desc, c.Within
+	q.Limit, q.Desc, q.Within, q.IDs = in.Limit, in.Desc, c.Within, in.IDs
 	sorted := in.Order
 	if in.Desc {
 		sorted += " desc"

@@ -10,6 +10,7 @@ import (
 type Query struct {
 	Status        Status   // "" means active and inactive; StatusAll includes deleted
 	SalesforceIDs []string // only users linked to one of these; nil means no such limit
+	IDs           []string // only these users; nil means no such limit
 	Linked        bool     // only users that carry a Salesforce id
 	Order         Order
 	Desc          bool   // the order is the other way round

@@ -55,7 +55,7 @@ type PeoplePage struct {
 
 // peopleLook is how many rows one page looks through at most. A filter that few
 // people pass gives short pages rather than a slow one.
-const peopleLook = 4000
+const peopleLook = 1600
 
 // ErrPeopleCursor says that a cursor is none of those given out.
 var ErrPeopleCursor = errors.New("the cursor is not one of this list")
@@ -72,6 +72,9 @@ func (e *Engine) People(ctx context.Context, q PeopleQuery) (PeoplePage, error) 
 		}
 		m.AfterKey, m.AfterID = at[0], at[1]
 	}
+	if q.narrow() {
+		m.Limit = peopleLook / 2
+	}
 	cfg := e.config()
 	hidden := e.hiddenFields(cfg)
 	for looked := 0; ; {
@@ -79,15 +82,24 @@ func (e *Engine) People(ctx context.Context, q PeopleQuery) (PeoplePage, error) 
 		if err != nil {
 			return page, fmt.Errorf("list the mirror: %w", err)
 		}
-		users, err := e.linkedTo(ctx, rows)
+		people := make([]Person, len(rows))
+		var ids []string
+		for i := range rows {
+			if people[i] = read(&rows[i]); q.fits(&people[i]) {
+				ids = append(ids, rows[i].ID)
+			}
+		}
+		users, err := e.linkedTo(ctx, ids)
 		if err != nil {
 			return page, err
 		}
 		for i := range rows {
-			r := &rows[i]
-			p := cfg.person(r, hidden, users[r.ID])
-			if q.passes(&p) {
-				page.People = append(page.People, p)
+			r, p := &rows[i], &people[i]
+			if q.fits(p) {
+				cfg.tell(p, r, hidden, users[r.ID])
+				if q.passes(p) {
+					page.People = append(page.People, *p)
+				}
 			}
 			m.AfterKey, m.AfterID = r.OrderKey(order), r.ID
 			if len(page.People) == q.Limit && i < len(rows)-1 {
@@ -110,13 +122,9 @@ func (p *PeoplePage) end(m store.MirrorQuery) error {
 	return err
 }
 
-// linkedTo finds the dialer users of mirror rows, by Salesforce id.
-func (e *Engine) linkedTo(ctx context.Context, rows []store.MirrorRow) (map[string]dialer.User, error) {
-	ids := make([]string, len(rows))
-	for i := range rows {
-		ids[i] = rows[i].ID
-	}
-	users := make(map[string]dialer.User, len(rows))
+// linkedTo finds the dialer users of people, by Salesforce id.
+func (e *Engine) linkedTo(ctx context.Context, ids []string) (map[string]dialer.User, error) {
+	users := make(map[string]dialer.User, len(ids))
 	if len(ids) == 0 {
 		return users, nil
 	}
@@ -129,9 +137,9 @@ func (e *Engine) linkedTo(ctx context.Context, rows []store.MirrorRow) (map[stri
 	return users, nil
 }
 
-// person tells of one row who it is, and whether they can be added.
-func (c *Config) person(r *store.MirrorRow, hidden []string, linked dialer.User) Person {
-	p := Person{SalesforceID: r.ID, Name: r.Name, Active: r.Active, Frozen: r.Frozen, ReadAt: store.Time(r.ReadAt), UserID: linked.ID, Status: linked.Status}
+// read tells of one row who it is.
+func read(r *store.MirrorRow) Person {
+	p := Person{SalesforceID: r.ID, Name: r.Name, Active: r.Active, Frozen: r.Frozen, ReadAt: store.Time(r.ReadAt)}
 	var u crm.User
 	if err := json.Unmarshal(r.Doc, &u); err == nil {
 		p.Username, p.Email, p.Title, p.Department = u.Username, u.Email, u.Title, u.Department
@@ -141,6 +149,12 @@ func (c *Config) person(r *store.MirrorRow, hidden []string, linked dialer.User)
 			p.Country = u.Country
 		}
 	}
+	return p
+}
+
+// tell adds whether they can be added.
+func (c *Config) tell(p *Person, r *store.MirrorRow, hidden []string, linked dialer.User) {
+	p.UserID, p.Status = linked.ID, linked.Status
 	d := c.judge(r, hidden)
 	switch {
 	case linked.Status == dialer.StatusActive:
@@ -164,15 +178,25 @@ func (c *Config) person(r *store.MirrorRow, hidden []string, linked dialer.User)
 	default:
 		p.CanAdd = true
 	}
-	return p
 }
 
-// passes reports whether a person is one of those asked for.
+// narrow reports whether few people may pass.
+func (q *PeopleQuery) narrow() bool {
+	return q.Profile != "" || q.Role != "" || q.Department != "" || q.Country != ""
+}
+
+// passes reports whether a person is one of those asked for, when it is known
+// whether they can be added.
 func (q *PeopleQuery) passes(p *Person) bool {
+	return (!q.Eligible || p.CanAdd) && (!q.NotAdded || p.UserID == "")
+}
+
+// fits reports whether Salesforce says of a person what is asked for.
+func (q *PeopleQuery) fits(p *Person) bool {
 	for _, part := range [][2]string{{q.Profile, p.Profile}, {q.Role, p.Role}, {q.Department, p.Department}, {q.Country, p.Country}} {
 		if part[0] != "" && !strings.Contains(strings.ToLower(part[1]), strings.ToLower(part[0])) {
 			return false
 		}
 	}
-	return (!q.Eligible || p.CanAdd) && (!q.NotAdded || p.UserID == "")
+	return true
 }

@@ -3,8 +3,8 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
-	"sync"
 
 	"github.com/rosterd/rosterd/control"
 )
@@ -80,8 +80,8 @@ func nameIn(after json.RawMessage) string {
 // nameMost is how many names one page looks up.
 const nameMost = 200
 
-// nameWorkers is how many users are looked up at a time.
-const nameWorkers = 8
+// namesAtOnce is how many users are looked up with one call.
+const namesAtOnce = 100
 
 // names finds what the users of log entries are called. One that cannot be
 // found goes by its id.
@@ -92,31 +92,21 @@ func (v *visit) names(ctx context.Context, list []entry) {
 			ids[e.UserID] = nameIn(e.After)
 		}
 	}
-	todo := make(chan string)
-	var mu sync.Mutex // guards ids
-	var all sync.WaitGroup
-	for range nameWorkers {
-		all.Go(func() {
-			for id := range todo {
-				if u, err := v.api.User(ctx, id); err == nil {
-					mu.Lock()
-					ids[id] = fullName(u)
-					mu.Unlock()
-				}
-			}
-		})
-	}
 	wanted := make([]string, 0, len(ids))
 	for id, name := range ids {
 		if id != "" && name == "" {
 			wanted = append(wanted, id)
 		}
 	}
-	for _, id := range wanted {
-		todo <- id
+	slices.Sort(wanted)
+	for some := range slices.Chunk(wanted, namesAtOnce) {
+		for u, err := range v.api.Users(ctx, control.UserFilter{Status: "all", IDs: some}) {
+			if err != nil {
+				break // they go by their ids
+			}
+			ids[u.ID] = fullName(u)
+		}
 	}
-	close(todo)
-	all.Wait()
 	for i := range list {
 		list[i].Name = ids[list[i].UserID]
 		if list[i].Name == "" {

@@ -2,11 +2,13 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rosterd/rosterd/control"
@@ -126,7 +128,17 @@ func (v *visit) show(status int, name, title string, data any) error {
 	if err := v.c.pages.write(&out, name, "layout", shell); err != nil {
 		return fmt.Errorf("make page %s: %w", name, err)
 	}
-	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Add("Vary", "Accept-Encoding")
+	if strings.Contains(v.r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		var packed bytes.Buffer
+		z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed) // there is such a level
+		_, _ = out.WriteTo(z)                                // a buffer takes everything
+		_ = z.Close()
+		out = packed
+	}
 	v.w.WriteHeader(status)
 	_, _ = out.WriteTo(v.w) // the reader is gone when this fails
 	return nil

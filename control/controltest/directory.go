@@ -90,6 +90,7 @@ func selects(q dialer.Query, u *dialer.User) bool {
 	switch {
 	case q.Status == "" && u.Status == dialer.StatusDeleted,
 		q.Status != "" && q.Status != dialer.StatusAll && q.Status != u.Status,
+		q.IDs != nil && !slices.Contains(q.IDs, u.ID),
 		q.License != "" && !slices.Contains(u.LicenseTypes, q.License),
 		q.Licenses != nil && !slices.ContainsFunc(q.Licenses, func(l string) bool { return slices.Contains(u.LicenseTypes, l) }),
 		slices.ContainsFunc(q.Groups, func(g dialer.Group) bool {

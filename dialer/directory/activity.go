@@ -31,7 +31,11 @@ func (d *Directory) Activity(ctx context.Context, q dialer.ActivityQuery) ([]dia
 	err := d.db.Read(ctx, func(tx *store.Tx) error {
 		list = nil
 		w := &where{tx: tx}
-		w.add("org_id = ?", d.org)
+		org := "org_id = ?"
+		if q.UserID == "" && q.Verb == "" && q.RunID == "" {
+			org = "+org_id = ?" // by their numbers: SQLite would gather and sort all entries of the org
+		}
+		w.add(org, d.org)
 		if q.UserID != "" {
 			w.add("user_id = ?", q.UserID)
 		}
@@ -39,7 +43,7 @@ func (d *Directory) Activity(ctx context.Context, q dialer.ActivityQuery) ([]dia
 			w.add("verb = ?", string(q.Verb))
 		}
 		if q.RunID != "" {
-			w.add("run_id = ?", q.RunID)
+			w.add("run_id <> '' AND run_id = ?", q.RunID)
 		}
 		if !q.Since.IsZero() {
 			w.add("at >= ?", q.Since)
@@ -52,6 +56,9 @@ func (d *Directory) Activity(ctx context.Context, q dialer.ActivityQuery) ([]dia
 		}
 		if q.ActorKind != "" {
 			w.add("actor_kind = ?", tidy(q.ActorKind))
+		}
+		if q.From > 0 {
+			w.add("seq >= ?", q.From)
 		}
 		if q.Text != "" {
 			w.mentions(tidy(q.Text))

@@ -38,7 +38,11 @@ func (w *where) filter(q dialer.Query) {
 
 // members is the condition of being in a group that fits; $1 is the org.
 func (w *where) members(groups string) string {
-	return "u.id IN (SELECT user_id FROM memberships WHERE org_id = $1 AND group_id IN (SELECT id FROM groups WHERE org_id = $1 AND " + groups + "))"
+	in := "u.id IN (SELECT user_id FROM memberships WHERE org_id = $1 AND group_id IN (SELECT id FROM groups WHERE org_id = $1 AND " + groups + "))"
+	if w.tx.Postgres() {
+		return "(" + in + ") IS TRUE" // looked up in a set: its planner thinks groups small, and would fetch the members one by one
+	}
+	return in
 }
 
 // arg adds an argument and returns its place.
@@ -127,11 +131,14 @@ func (w *where) column(f dialer.Field) string {
 // an attribute that there is: its name is no one's input.
 func (w *where) setting(f dialer.Field) string {
 	def := w.arg(f.Text(new(dialer.User)))
+	// Few users have a setting that is not the default: to look for its name is
+	// quicker than to read the document.
 	if w.tx.Postgres() {
-		return "COALESCE(u.settings::jsonb ->> '" + string(f) + "', " + def + "::text)"
+		return "CASE WHEN strpos(u.settings, '\"" + string(f) + "\"') = 0 THEN " + def + "::text ELSE COALESCE(u.settings::jsonb ->> '" + string(f) + "', " + def + "::text) END"
 	}
 	at := "u.settings, '$." + string(f) + "'"
-	return "COALESCE(CASE json_type(" + at + ") WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(json_extract(" + at + ") AS TEXT) END, " + def + ")"
+	return "CASE WHEN instr(u.settings, '\"" + string(f) + "\"') = 0 THEN " + def + " ELSE COALESCE(CASE json_type(" + at +
+		") WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(json_extract(" + at + ") AS TEXT) END, " + def + ") END"
 }
 
 // after orders the rows, and starts beyond q.After. The id decides between rows
@@ -144,6 +151,10 @@ func (w *where) after(q dialer.Query) {
 	w.order = column + desc
 	if column != "u.id" {
 		w.order += ", u.id" + desc
+	}
+	w.through = w.searches(q)
+	if w.through && w.tx.Postgres() && column != "u.id" && !numeric(q.Order) {
+		w.order = "(" + column + " || '')" + desc + ", u.id" + desc // or it goes by the index all the same
 	}
 	if q.After == "" {
 		return
@@ -162,6 +173,23 @@ func (w *where) after(q dialer.Query) {
 	}
 	w.terms = append(w.terms, "("+column+", u.id)"+than+"("+w.arg(value)+", "+w.arg(id)+")")
 }
+
+// searches reports whether a list is better found by passing over the whole
+// table than by the index of its order.
+func (w *where) searches(q dialer.Query) bool {
+	if q.IDs != nil || q.SalesforceIDs != nil || q.Linked || !q.DueBefore.IsZero() || q.Status == dialer.StatusDeleted {
+		return false // these have indexes of their own
+	}
+	switch q.Order {
+	case dialer.OrderID, dialer.OrderSalesforceID:
+		return false // whoever reads all users, a page at a time
+	case dialer.OrderLastName, dialer.OrderUsername:
+		return q.Search != "" || q.Terms != nil || q.Status != "" && q.Status != dialer.StatusActive
+	}
+	return true
+}
+
+func numeric(o dialer.Order) bool { return o == dialer.OrderUpdated || o == dialer.OrderCreated }
 
 func orderColumn(o dialer.Order) string {
 	switch o {

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -78,8 +79,12 @@ func (d *Directory) List(ctx context.Context, q dialer.Query) (page []dialer.Use
 	err = d.db.Read(ctx, func(tx *store.Tx) error {
 		w := d.where(tx, q)
 		w.after(q)
-		page, err = readUsers(ctx, tx, d.org, "SELECT "+selected+" FROM dialer_users u WHERE "+w.sql()+
-			" ORDER BY "+w.order+" LIMIT "+strconv.Itoa(limit+1), w.args...)
+		rest := " WHERE " + w.sql() + " ORDER BY " + w.order + " LIMIT " + strconv.Itoa(limit+1)
+		if w.through {
+			page, err = d.through(ctx, tx, rest, w.args)
+			return err
+		}
+		page, err = readUsers(ctx, tx, d.org, "SELECT "+selected+" FROM dialer_users u"+rest, w.args...)
 		return err
 	})
 	if err != nil {
@@ -90,6 +95,41 @@ func (d *Directory) List(ctx context.Context, q dialer.Query) (page []dialer.Use
 		next = cursor(q.Order, &page[limit-1])
 	}
 	return page, next, nil
+}
+
+// through is a page of a list for which all users of the org must be looked
+// through: without an index to order it by, or with few who match. They are
+// passed over as they lie in the table, which takes a fraction of the time that
+// it takes to jump to each in the order of an index; and only those of the page
+// are read whole.
+func (d *Directory) through(ctx context.Context, tx *store.Tx, rest string, args []any) ([]dialer.User, error) {
+	from := " FROM dialer_users u INDEXED BY dialer_users_status"
+	if tx.Postgres() {
+		from = " FROM dialer_users u"
+	}
+	rows, err := tx.Query(ctx, "SELECT u.id"+from+rest, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	ids := store.Strings{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	users, err := readUsers(ctx, tx, d.org, "SELECT "+selected+" FROM dialer_users u WHERE u.org_id = $1 AND "+tx.In("u.id", 2), d.org, ids)
+	place := make(map[string]int, len(ids))
+	for i, id := range ids {
+		place[id] = i
+	}
+	slices.SortFunc(users, func(a, b dialer.User) int { return place[a.ID] - place[b.ID] })
+	return users, err
 }
 
 // Count returns how many users q selects; After and Limit play no part.
@@ -113,6 +153,8 @@ type where struct {
 	terms []string
 	args  []any
 	order string
+
+	through bool // no index helps: see List
 }
 
 // add adds a term, in which ? stands for arg.
@@ -139,6 +181,9 @@ func (d *Directory) where(tx *store.Tx, q dialer.Query) *where {
 	}
 	if q.Linked || q.SalesforceIDs != nil {
 		w.terms = append(w.terms, "u.salesforce_id <> ''")
+	}
+	if q.IDs != nil {
+		w.in("u.id", q.IDs)
 	}
 	if q.SalesforceIDs != nil {
 		w.in("u.salesforce_id", q.SalesforceIDs)
