@@ -12,6 +12,9 @@ type Config struct {
 	Zone       *time.Location // for midnights and the schedule
 	Full       *Schedule      // when a full sync is due
 	Poll       time.Duration  // how often to ask for changes
+	Changes    Changes        // by events or by asking; empty means by asking
+	NoStream   string         // why events cannot be had, in words; empty where they can
+	Look       time.Duration  // how often to look for what emits no event; 0 means LookEvery
 	Enrollment Enrollment
 	Match      dialer.Field // FieldEmail or FieldUsername: how a first link is made
 	Frozen     Frozen

@@ -52,7 +52,7 @@ func (e *Engine) newPass(ctx context.Context, run *running, ids []string) (*pass
 	}
 	switch {
 	case ids == nil:
-	case run.Kind == KindUser: // whoever asks for one is not kept waiting for others
+	case run.few(): // whoever asks for one is not kept waiting for others
 		p.ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	default:
 		p.ids = p.withPending(ids)
@@ -388,7 +388,7 @@ func (p *pass) stampHeld(ctx context.Context) (byPolicy bool, err error) {
 		ours = ours || p.looks(h.SalesforceID)
 		why = h.Why
 	}
-	if p.run.Kind == KindUser && !ours {
+	if p.run.few() && !ours {
 		keys, people = nil, nil
 	}
 	p.run.update(func(r *Run) {

@@ -37,6 +37,7 @@ func (e *Engine) newReader(ctx context.Context, run *running, crmc *crm.Client) 
 	if err != nil {
 		return nil, err
 	}
+	e.flow.know(crmc, fields)
 	r := &reader{e: e, run: run, fields: fields, now: e.now()}
 	r.hidden = topNames(fields.Missing)
 	run.hidden = r.hidden
@@ -61,7 +62,7 @@ func (r *reader) readFrozen(ctx context.Context, crmc *crm.Client) error {
 			if r.run.DryRun {
 				return nil
 			}
-			return r.e.attend(ctx, r.run, AttentionFrozen, "", "who is frozen cannot be read, so nobody changes for being frozen: give the integration user \"Manage Users\"")
+			return r.e.attend(ctx, r.run, AttentionFrozen, "", detailFrozen)
 		}
 		if err != nil {
 			return err
@@ -74,6 +75,9 @@ func (r *reader) readFrozen(ctx context.Context, crmc *crm.Client) error {
 	}
 	return r.e.unattend(ctx, AttentionFrozen, "")
 }
+
+// detailFrozen is what an item says where it cannot be read who is frozen.
+const detailFrozen = "who is frozen cannot be read, so nobody changes for being frozen: give the integration user \"Manage Users\""
 
 // page compares users with the mirror and writes those that differ. listed
 // says that they come from a full snapshot. more is stored in the same
