@@ -2,6 +2,7 @@ package crm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,8 @@ type request struct {
 	op     string
 	path   string
 	query  string // encoded
-	body   []byte // JSON, of a POST; nil for a GET
+	method string // empty for a GET, or a POST where there is a body
+	body   []byte // JSON
 	header map[string]string
 	open   bool   // needs no token and is not counted
 	host   string // scheme and host of an open one
@@ -42,6 +44,15 @@ type request struct {
 
 // data is a path under the configured API version.
 func (c *Client) data(rest string) string { return "/services/data/v" + c.cfg.APIVersion + rest }
+
+// most is how long an answer may be, unpacked. What is read as a stream is bounded
+// by its longest value instead.
+func most(op string) int64 {
+	if op == opBulkRows {
+		return 1 << 40
+	}
+	return maxBody
+}
 
 // call sends r and hands the answer, a success or a 304, to read. Where the answer
 // breaks off or makes no sense the call is made again, so read must begin afresh each
@@ -93,7 +104,7 @@ func (c *Client) once(ctx context.Context, r request, read func(*http.Response) 
 	defer drain(resp.Body)
 	if resp.StatusCode == http.StatusNotModified || resp.StatusCode/100 == 2 {
 		date, _ := http.ParseTime(resp.Header.Get("Date"))
-		resp.Body = http.MaxBytesReader(nil, resp.Body, maxBody)
+		resp.Body = http.MaxBytesReader(nil, resp.Body, most(r.op))
 		if err := read(resp); err != nil {
 			return date, answerError(ctx, r.op, err)
 		}
@@ -118,6 +129,7 @@ func (r request) build(ctx context.Context) (*http.Request, error) {
 	if r.body != nil {
 		method, body = http.MethodPost, bytes.NewReader(r.body)
 	}
+	method = cmp.Or(r.method, method)
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
 		return nil, fmt.Errorf("build request: %w", err)

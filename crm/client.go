@@ -44,6 +44,15 @@ type Options struct {
 	RetryWait time.Duration
 	// PageSize is the rows of a page, 1 to 2000. 0 means 2000.
 	PageSize int
+	// BulkPageSize is the rows that one call of a snapshot in bulk asks for. 0 means
+	// 50,000.
+	BulkPageSize int
+	// BulkPoll is the first wait for a bulk job to complete; it doubles, up to a minute.
+	// 0 means 200 ms.
+	BulkPoll time.Duration
+	// BulkWait is how long a bulk job may make no progress before it is given up. 0
+	// means 30 minutes.
+	BulkWait time.Duration
 	// Overlap is how far ChangedSince reads back behind its watermark, for rows whose
 	// transaction committed long after their stamp. 0 means 10 minutes.
 	Overlap time.Duration
@@ -77,11 +86,16 @@ const (
 	opByID     = "by_id"
 	opFrozen   = "frozen"
 	opLimits   = "limits"
+
+	opBulkCreate = "bulk_create"
+	opBulkPoll   = "bulk_poll"
+	opBulkRows   = "bulk_rows"
+	opBulkDrop   = "bulk_drop"
 )
 
 // Ops returns every value of op that an Observer can see.
 func Ops() []string {
-	return []string{opToken, opVersions, opOrg, opDescribe, opCount, opSnapshot, opChanges, opByID, opFrozen, opLimits}
+	return []string{opToken, opVersions, opOrg, opDescribe, opCount, opSnapshot, opChanges, opByID, opFrozen, opLimits, opGlance, opBulkCreate, opBulkPoll, opBulkRows, opBulkDrop}
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -100,15 +114,20 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.MaxRetries, 4)
 	setDefault(&o.RetryWait, 500*time.Millisecond)
 	setDefault(&o.PageSize, maxPage)
+	setDefault(&o.BulkPageSize, bulkPage)
+	setDefault(&o.BulkPoll, 200*time.Millisecond)
+	setDefault(&o.BulkWait, 30*time.Minute)
 	setDefault(&o.Overlap, 10*time.Minute)
 	setDefault(&o.TokenAge, time.Hour)
 	setDefault(&o.TokenHold, 5*time.Minute)
 	switch {
 	case o.PageSize < 1 || o.PageSize > maxPage:
 		return o, fmt.Errorf("page size %d: want 1 to %d", o.PageSize, maxPage)
+	case o.BulkPageSize < 1:
+		return o, fmt.Errorf("bulk page size %d: want at least 1", o.BulkPageSize)
 	case o.MaxConcurrent < 1:
 		return o, fmt.Errorf("max concurrent %d: want at least 1", o.MaxConcurrent)
-	case o.RequestTimeout < 0 || o.RetryWait < 0 || o.Overlap < 0 || o.TokenHold < 0:
+	case o.RequestTimeout < 0 || o.RetryWait < 0 || o.Overlap < 0 || o.TokenHold < 0 || o.BulkPoll < 0 || o.BulkWait < 0:
 		return o, fmt.Errorf("a duration is negative")
 	}
 	return o, nil

@@ -135,10 +135,18 @@ func (d *decoder) rows(users []User, limit int) ([]User, error) {
 
 // row reads one record. All that was asked for must be there.
 func (d *decoder) row(u *User) error {
-	d.text, d.spans = d.text[:0], d.spans[:0]
+	d.clear()
 	if err := d.record(u, d.sel.nodes); err != nil {
 		return err
 	}
+	return d.complete(u)
+}
+
+// clear forgets the texts of the row before.
+func (d *decoder) clear() { d.text, d.spans = d.text[:0], d.spans[:0] }
+
+// complete gives u its texts and checks what no row is without.
+func (d *decoder) complete(u *User) error {
 	if all := string(d.text); all != "" {
 		for _, s := range d.spans {
 			*s.to = all[s.start:s.end]
@@ -244,14 +252,19 @@ func (d *decoder) setText(to *string, raw jsontext.Value, repeats bool) error {
 	if err != nil {
 		return err
 	}
+	d.put(to, text, repeats)
+	return nil
+}
+
+// put has a text stand at to once the row is complete.
+func (d *decoder) put(to *string, text []byte, repeats bool) {
 	if repeats {
 		*to = d.intern(text)
-		return nil
+		return
 	}
 	start := len(d.text)
 	d.text = append(d.text, text...)
 	d.spans = append(d.spans, span{to, start, len(d.text)})
-	return nil
 }
 
 func (d *decoder) custom(u *User, name string, raw jsontext.Value) error {
@@ -367,9 +380,13 @@ func parseTime(b []byte) (time.Time, error) {
 	return time.Time{}, errShape
 }
 
-// parseUTC is the usual form, without going through a layout: three times a row.
+// parseUTC is the usual form of either, without going through a layout: three times
+// a row.
 func parseUTC(b []byte) (time.Time, bool) {
-	const form = "0000-00-00T00:00:00.000+0000"
+	form := "0000-00-00T00:00:00.000+0000"
+	if len(b) == len("0000-00-00T00:00:00.000Z") {
+		form = "0000-00-00T00:00:00.000Z"
+	}
 	if len(b) != len(form) {
 		return time.Time{}, false
 	}
@@ -385,7 +402,7 @@ func parseUTC(b []byte) (time.Time, bool) {
 		return n
 	}
 	year, month, day, hour, minute, second := num(0, 4), num(5, 7), num(8, 10), num(11, 13), num(14, 16), num(17, 19)
-	if num(24, 28) != 0 || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
+	if len(b) > 24 && num(24, 28) != 0 || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, second, num(20, 23)*1e6, time.UTC)

@@ -22,6 +22,7 @@ type Fields struct {
 // describeCache is the last describe, and what to say to be told "not modified".
 type describeCache struct {
 	fields Fields
+	types  map[string]string // of the custom fields
 	since  string
 	at     time.Time // when it was read in full
 }
@@ -65,7 +66,7 @@ func (c *Client) Describe(ctx context.Context) (Fields, error) {
 		if body.Name != "User" || len(body.Fields) == 0 {
 			return shape("no description of User")
 		}
-		fresh = describeCache{fields: c.sort(body.Fields), since: resp.Header.Get("Last-Modified"), at: time.Now()}
+		fresh = describeCache{fields: c.sort(body.Fields), types: c.types(body.Fields), since: resp.Header.Get("Last-Modified"), at: time.Now()}
 		if fresh.since == "" {
 			fresh.since = resp.Header.Get("Date")
 		}
@@ -91,6 +92,32 @@ func (c *Client) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.described = describeCache{}
+}
+
+func (c *Client) types(infos []fieldInfo) map[string]string {
+	types := map[string]string{}
+	for _, i := range infos {
+		if slices.Contains(c.cfg.CustomFields, i.Name) {
+			types[i.Name] = i.Type
+		}
+	}
+	return types
+}
+
+// customTypes returns the types of the custom fields, by a describe if there was none.
+func (c *Client) customTypes(ctx context.Context) (map[string]string, error) {
+	known := func() map[string]string {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.described.types
+	}
+	if types := known(); types != nil || len(c.cfg.CustomFields) == 0 {
+		return types, nil
+	}
+	if _, err := c.Describe(ctx); err != nil {
+		return nil, err
+	}
+	return known(), nil
 }
 
 func (c *Client) sort(infos []fieldInfo) Fields {

@@ -23,6 +23,8 @@ var (
 	ErrFrozenUnreadable = errors.New("frozen users cannot be read")
 	// ErrIncomplete: a read ended without proof that it saw everyone.
 	ErrIncomplete = errors.New("incomplete read")
+	// ErrBulk: a snapshot cannot be taken by the Bulk API now; it may well be by REST.
+	ErrBulk = errors.New("bulk read failed")
 	// ErrField: a field that was asked for does not exist or is hidden from us.
 	ErrField = errors.New("field missing or hidden")
 )
@@ -138,6 +140,8 @@ var codeHint = map[string]string{
 	"GONE":                      "this API version is retired; set a newer api_version",
 	"OPERATION_TOO_LARGE":       "give the integration user \"View All Users\"",
 	"SERVER_UNAVAILABLE":        "Salesforce is overloaded or in maintenance; it is retried",
+	"FEATURENOTENABLED":         "the Bulk API is not enabled for this org or user: set snapshot: rest, or ask the org's administrator",
+	"EXCEEDEDQUOTA":             "the org's daily allocation of bulk jobs is spent: it rolls over 24 hours, and snapshot: rest does without",
 }
 
 // OrgMismatchError says that a token belongs to another org than the pinned one.

@@ -19,11 +19,17 @@ type Cursor struct {
 	Total   int       `json:"total,omitzero"`   // COUNT() at the beginning
 	Started time.Time `json:"started,omitzero"` // Salesforce's clock at the beginning: the watermark for ChangedSince once done
 	Query   string    `json:"query,omitzero"`   // fingerprint of org, fields and prefilter
+
+	// Of a snapshot in bulk.
+	Job     string `json:"job,omitzero"`     // the query job at Salesforce
+	Records int    `json:"records,omitzero"` // rows of its results, once complete
+	Locator string `json:"locator,omitzero"` // of the page of results under way; empty for the first
+	Skip    int    `json:"skip,omitzero"`    // rows of that page read so far
 }
 
 // Page is a part of a snapshot.
 type Page struct {
-	Users  []User // of this page only: the next one overwrites it, so copy what you keep
+	Users  []User // of this page only: the next one overwrites it, so copy what you keep; may be none
 	Cursor Cursor // store it once Users are stored
 	Last   bool   // the snapshot is complete and proven so
 }
@@ -71,6 +77,20 @@ func (c *Client) SnapshotFrom(ctx context.Context, fields []string, from Cursor)
 	}
 }
 
+// Begin counts the users that a snapshot will read, which costs a call. SnapshotFrom
+// and BulkSnapshotFrom begin with what it returns without counting again, so that the
+// number can decide between them.
+func (c *Client) Begin(ctx context.Context, fields []string) (Cursor, error) {
+	sel, err := newSelection(fields, c.cfg.CustomFields)
+	if err == nil {
+		var cur Cursor
+		if cur, err = c.begin(ctx, sel, Cursor{}); err == nil {
+			return cur, nil
+		}
+	}
+	return Cursor{}, fmt.Errorf("read all users: %w", err)
+}
+
 // SnapshotCalls is how many API calls a snapshot of n users takes.
 func (c *Client) SnapshotCalls(n int) int {
 	return 1 + max(1, (n+c.opts.PageSize-1)/c.opts.PageSize)
@@ -111,6 +131,9 @@ func (c *Client) snapshot(ctx context.Context, fields []string, from Cursor, yie
 	sel, err := newSelection(fields, c.cfg.CustomFields)
 	if err != nil {
 		return err
+	}
+	if from.Job != "" {
+		return ErrCursor
 	}
 	cur, err := c.begin(ctx, sel, from)
 	if err != nil {
@@ -157,7 +180,8 @@ func (c *Client) begin(ctx context.Context, sel *selection, from Cursor) (Cursor
 	query := hex.EncodeToString(sum[:8])
 	if from != (Cursor{}) {
 		id, err := ParseID(from.After)
-		if err != nil || id != from.After || from.Query != query || from.Started.IsZero() || from.Seen < 1 {
+		read := err == nil && id == from.After && from.Seen > 0
+		if from.Query != query || from.Started.IsZero() || !read && (from.After != "" || from.Seen != 0) {
 			return from, ErrCursor
 		}
 		return from, nil

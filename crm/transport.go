@@ -34,7 +34,10 @@ type link struct {
 func (c *Client) link(op string) link { return link{c, op} }
 
 func (l link) observed() http.RoundTripper {
-	return &observed{next: l.c.base, op: l.op, timeout: l.c.opts.RequestTimeout, observer: l.c.opts.Observer, log: l.c.opts.Log}
+	return &observed{
+		next: l.c.base, op: l.op, timeout: l.c.opts.RequestTimeout, streams: l.op == opBulkRows,
+		observer: l.c.opts.Observer, log: l.c.opts.Log,
+	}
 }
 
 // open is the chain for what needs no token and counts against nothing.
@@ -115,24 +118,61 @@ type observed struct {
 	next     http.RoundTripper
 	op       string
 	timeout  time.Duration
+	streams  bool // the limit is for the head, and for each wait for more of the body
 	observer Observer
 	log      *slog.Logger
 }
 
 func (o *observed) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), o.timeout)
+	ctx, limit, stop := o.limited(r.Context())
 	begin := time.Now()
 	resp, err := o.next.RoundTrip(r.WithContext(ctx))
 	took := time.Since(begin)
+	if err != nil && r.Context().Err() == nil && ctx.Err() != nil {
+		err = context.DeadlineExceeded // not every transport says which it was
+	}
 	code := outcome(r.Context(), resp, err)
 	o.observer.Request(o.op, code, took)
 	o.log.DebugContext(ctx, "salesforce request", "verb", o.op, "reason", code, "took", took)
 	if err != nil {
-		cancel()
+		stop()
 		return nil, err
 	}
-	resp.Body = onClose(resp.Body, cancel)
+	if limit != nil {
+		limit.Stop()
+		resp.Body = &patient{ReadCloser: resp.Body, limit: limit, timeout: o.timeout}
+	}
+	resp.Body = onClose(resp.Body, stop)
 	return resp, nil
+}
+
+// limited is a context that ends when the time for a request is over. Where there is a
+// timer, stopping that takes the limit away.
+func (o *observed) limited(ctx context.Context) (context.Context, *time.Timer, func()) {
+	if !o.streams {
+		ctx, cancel := context.WithTimeout(ctx, o.timeout)
+		return ctx, nil, cancel
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	limit := time.AfterFunc(o.timeout, cancel)
+	return ctx, limit, func() {
+		limit.Stop()
+		cancel()
+	}
+}
+
+// patient is a body that is read for as long as its reader likes: the limit runs only
+// while more of it is waited for.
+type patient struct {
+	io.ReadCloser
+	limit   *time.Timer
+	timeout time.Duration
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	p.limit.Reset(p.timeout)
+	defer p.limit.Stop()
+	return p.ReadCloser.Read(b)
 }
 
 func outcome(ctx context.Context, resp *http.Response, err error) string {

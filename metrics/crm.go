@@ -8,7 +8,7 @@ import (
 
 // Ops are the operations on Salesforce, as label values.
 func Ops() []string {
-	return []string{"token", "versions", "org", "describe", "count", "snapshot", "changes", "by_id", "frozen", "limits"}
+	return []string{"token", "versions", "org", "describe", "count", "snapshot", "changes", "by_id", "frozen", "limits", "glance", "bulk_create", "bulk_poll", "bulk_rows", "bulk_drop"}
 }
 
 // Codes are the ways in which a request to Salesforce ends: its HTTP status,
