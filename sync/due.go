@@ -24,7 +24,7 @@ func (e *Engine) begin(s state, ended int) {
 	trigger, due := dueFull(cfg, s, now)
 	first := s.watermark().Upper.IsZero()
 	wait := e.deferral(trigger, first)
-	every := e.quota.every(cfg.Poll)
+	every := e.quota.every(e.wish())
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ended != ended {
@@ -34,7 +34,7 @@ func (e *Engine) begin(s state, ended int) {
 	if trigger == triggerSchedule {
 		e.nextFull = due
 	}
-	e.nextPoll = later(past(s.time(stateLastPoll), now).Add(every), e.notBeforeLocked(KindChanges, now))
+	e.nextPoll = later(e.dueLook(past(s.time(stateLastPoll), now), every), e.notBeforeLocked(KindChanges, now))
 	if full := e.fullLocked(); full != nil {
 		full.serve(due)
 		return
@@ -62,6 +62,9 @@ func dueFull(cfg *Config, s state, now time.Time) (trigger string, due time.Time
 	}
 	if len(s.unread(cfg)) > 0 { // rules that need what nobody was read with
 		return triggerPolicy, time.Time{}
+	}
+	if s[stateEverything] != "" { // change events told of more than they can name
+		return triggerEvent, time.Time{}
 	}
 	served := past(s.time(stateFullDue), now)
 	if served.IsZero() {

@@ -37,6 +37,7 @@ type Deps struct {
 	DB         *store.DB
 	Directory  Directory
 	Salesforce crm.Config // without the pinned org: the engine remembers that
+	Stream     Stream     // brings change events; nil for none
 }
 
 // Options are the optional settings of New.
@@ -85,6 +86,9 @@ type Engine struct {
 	journal  *store.Journal
 	log      *slog.Logger
 	observer Observer
+	watch    StreamObserver
+	stream   Stream
+	flow     flow
 	quota    *governor
 	crmOpts  crm.Options
 
@@ -139,9 +143,12 @@ func New(cfg Config, d Deps, o Options) (*Engine, error) {
 	e := &Engine{
 		name: cfg.Org, org: d.OrgID, db: d.DB, dir: d.Directory, mirror: d.DB.Mirror(d.OrgID), journal: d.DB.Journal(d.OrgID),
 		log: o.Log.With("org", cfg.Org), observer: o.Observer, crmOpts: o.CRM,
-		cfg: &cfg, sf: d.Salesforce, state: state{},
+		cfg: &cfg, sf: d.Salesforce, state: state{}, stream: d.Stream, flow: newFlow(), watch: nobodyStream{},
 		failures: map[Kind]int{}, notBefore: map[Kind]time.Time{}, troubles: map[string]trouble{}, skipped: map[string]int{},
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, sideMost), beat: time.Now(),
+	}
+	if w, ok := o.Observer.(StreamObserver); ok {
+		e.watch = w
 	}
 	e.sf.CustomFields = cfg.Policy.Custom()
 	e.quota = newGovernor(cfg.Budget, evenly())
@@ -174,6 +181,7 @@ func (e *Engine) Reload(cfg Config, sf crm.Config) error {
 	e.client.Close() // a run that uses it goes on
 	e.cfg, e.sf, e.client = &cfg, sf, client
 	clear(e.notBefore) // what was wrong may be right now
+	e.restartStream()
 	e.kickLocked()
 	return nil
 }

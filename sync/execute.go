@@ -22,7 +22,7 @@ func (e *Engine) execute(ctx context.Context, run *running) {
 	defer close(run.ended)
 	run.begin(cancel)
 	var err error
-	if run.Trigger != triggerPoll { // that is journaled once it finds something
+	if run.Trigger != triggerPoll && run.named == nil { // those are journaled once they find something
 		err = e.enter(context.WithoutCancel(ctx), run)
 	}
 	if err == nil {
@@ -78,6 +78,10 @@ func (e *Engine) replicate(ctx context.Context, run *running) error {
 	}
 	run.unread(e.remembered().watermark().Upper.IsZero())
 	c := e.crm()
+	if run.named != nil {
+		run.wrong = e.readNamed(ctx, run, c)
+		return run.wrong
+	}
 	do := map[Kind]func(context.Context, *running, *crm.Client) error{KindFull: e.full, KindUser: e.users, KindChanges: e.changes}[run.Kind]
 	err := do(ctx, run, c)
 	for err == nil && run.more() {
@@ -89,8 +93,12 @@ func (e *Engine) replicate(ctx context.Context, run *running) error {
 	return err
 }
 
-// local reconciles everyone unsettled without a call to Salesforce.
+// local reconciles everyone unsettled, or who waits, without a call to
+// Salesforce.
 func (e *Engine) local(ctx context.Context, run *running) error {
+	if run.tend {
+		return e.reconcileDirty(ctx, run, nil)
+	}
 	n, _, err := e.mirror.Count(ctx)
 	if err != nil {
 		return err
@@ -202,7 +210,7 @@ func outcomeOf(run *running, err error) RunOutcome {
 // after draws the conclusions of a run for the next ones.
 func (e *Engine) after(ctx context.Context, run *running, outcome RunOutcome, err error) error {
 	switch {
-	case run.Kind == KindUser:
+	case run.few():
 		return nil
 	case errors.Is(err, errStopped):
 		if run.Kind == KindFull {
@@ -224,6 +232,9 @@ func (e *Engine) succeeded(ctx context.Context, run *running) error {
 		return nil
 	}
 	e.over(string(KindChanges)) // whatever a full sync could do, a poll can
+	if err := e.streamServed(ctx, run); err != nil {
+		return err
+	}
 	e.mu.Lock()
 	delete(e.failures, run.Kind)
 	delete(e.notBefore, run.Kind)
@@ -280,11 +291,18 @@ const kindLocal Kind = "local"
 
 // does names what the run does, for troubles with it.
 func (r *running) does() string {
-	if r.local {
+	switch {
+	case r.local:
 		return string(kindLocal)
+	case r.named != nil:
+		return "events"
 	}
 	return string(r.Kind)
 }
+
+// few reports whether the run is of some people alone, whom it shall not keep
+// waiting for others.
+func (r *running) few() bool { return r.Kind == KindUser || r.named != nil }
 
 // hintOf finds what to do about an error.
 func hintOf(err error) string {

@@ -126,6 +126,8 @@ func (e *Engine) work(ctx context.Context, lease *store.Lease) error {
 	e.base = ctx
 	e.mu.Unlock()
 	g.Go(func() error { e.worker(ctx); return nil })
+	g.Go(func() error { e.follow(ctx); return nil })
+	g.Go(func() error { e.absorb(ctx); return nil })
 	g.Go(func() error { e.loop(ctx); return nil })
 	err := g.Wait()
 	e.mu.Lock()
@@ -142,14 +144,19 @@ func (e *Engine) work(ctx context.Context, lease *store.Lease) error {
 func (e *Engine) loop(ctx context.Context) {
 	tick := time.NewTicker(loopTurn)
 	defer tick.Stop()
-	var gauges, prune time.Time
+	var gauges, prune, tended time.Time
 	for {
 		e.turn()
 		if e.get(statePaused) == "" {
 			e.schedule()
 			e.fireDue(ctx)
 		}
+		if now, cfg := e.now(), e.config(); e.get(statePaused) == "" && e.calm(cfg) && now.Sub(tended).Abs() > cfg.Poll {
+			tended = now
+			e.books(e.tend(ctx))
+		}
 		if now := e.now(); now.Sub(gauges).Abs() > 15*time.Second {
+			e.attendStream(ctx)
 			gauges = now
 			e.publish(ctx)
 			e.keepCalls(ctx, false)

@@ -43,6 +43,7 @@ const (
 	triggerRequest  = "request"
 	triggerPolicy   = "policy"
 	triggerApproval = "approval"
+	triggerEvent    = "event"
 )
 
 // Run is one pass, as the journal keeps it. Counts are of users.
@@ -50,7 +51,7 @@ type Run struct {
 	ID       int64        `json:"id"` // negative for dry runs, which are kept in memory only
 	Org      string       `json:"org"`
 	Kind     Kind         `json:"kind"`
-	Trigger  string       `json:"trigger"` // start, schedule, poll, policy, request or approval
+	Trigger  string       `json:"trigger"` // start, schedule, poll, policy, request, approval or event
 	DryRun   bool         `json:"dry_run,omitempty"`
 	Override bool         `json:"override,omitempty"` // may cross the quota budget
 	Reason   string       `json:"reason,omitempty"`
@@ -171,28 +172,30 @@ const (
 	AttentionRefreshed  = "sandbox_refreshed" // addresses end in .invalid
 	AttentionOrg        = "wrong_org"         // another org answers
 	AttentionPermission = "permission"        // the integration user lacks a permission
+	AttentionStream     = "no_events"         // change events do not come, and a person must mend that
 )
 
 // Status is how one org stands.
 type Status struct {
-	Name        string      `json:"name"`
-	State       string      `json:"state"` // ok, running, standby, paused, degraded, blocked
-	Reasons     []string    `json:"reasons,omitempty"`
-	Salesforce  string      `json:"salesforce_org,omitempty"` // pinned org id
-	LastFull    time.Time   `json:"last_full,omitzero"`
-	LastChange  time.Time   `json:"last_change,omitzero"` // last successful look for changes
-	NextFull    time.Time   `json:"next_full,omitzero"`
-	NextPoll    time.Time   `json:"next_poll,omitzero"`
-	Mirror      int         `json:"mirror_users"`
-	Enrolled    int         `json:"enrolled"`
-	Held        int         `json:"held"`
-	Attention   int         `json:"attention"`
-	Waiting     int         `json:"waiting"` // for a seat
-	Overdue     int         `json:"overdue"` // deactivations whose time has passed
-	Running     int64       `json:"running,omitempty"`
-	Quota       QuotaStatus `json:"quota"`
-	LastError   string      `json:"last_error,omitempty"`
-	LastErrorAt time.Time   `json:"last_error_at,omitzero"`
+	Name        string        `json:"name"`
+	State       string        `json:"state"` // ok, running, standby, paused, degraded, blocked
+	Reasons     []string      `json:"reasons,omitempty"`
+	Salesforce  string        `json:"salesforce_org,omitempty"` // pinned org id
+	LastFull    time.Time     `json:"last_full,omitzero"`
+	LastChange  time.Time     `json:"last_change,omitzero"` // last successful look for changes
+	NextFull    time.Time     `json:"next_full,omitzero"`
+	NextPoll    time.Time     `json:"next_poll,omitzero"`
+	Mirror      int           `json:"mirror_users"`
+	Enrolled    int           `json:"enrolled"`
+	Held        int           `json:"held"`
+	Attention   int           `json:"attention"`
+	Waiting     int           `json:"waiting"` // for a seat
+	Overdue     int           `json:"overdue"` // deactivations whose time has passed
+	Running     int64         `json:"running,omitempty"`
+	Quota       QuotaStatus   `json:"quota"`
+	Changes     ChangesStatus `json:"changes"` // how they are found
+	LastError   string        `json:"last_error,omitempty"`
+	LastErrorAt time.Time     `json:"last_error_at,omitzero"`
 }
 
 // Explanation says why a person is in the state that they are in, from local

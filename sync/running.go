@@ -41,7 +41,10 @@ type running struct {
 	frozen      Frozen   // what frozen meant when the run read who is, or did not
 	skips       map[string]int
 	bookkeeping error
-	local       bool // reads nothing from Salesforce, and looks at everyone unsettled
+	local       bool     // reads nothing from Salesforce, and looks at everyone unsettled
+	tend        bool     // of those: at who waits for their time or turn
+	named       []string // whom change events named; nil for any other run
+	wrong       error    // how it ended for them
 }
 
 // plannedMost is how many changes a dry run lists.

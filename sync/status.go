@@ -34,7 +34,7 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 	if err := e.statusCounts(ctx, &st); err != nil {
 		return st, err
 	}
-	st.Quota = e.quota.status(e.config().Poll)
+	st.Quota, st.Changes = e.quota.status(e.wish()), e.changesStatus(leads)
 	if current != nil {
 		if v, _ := current.view(); v.Outcome == Running && v.ID != 0 { // one that has ended is only being put away
 			st.Running, st.State = v.ID, "running"
@@ -112,7 +112,7 @@ func (e *Engine) judgeState(st *Status, s state, troubles []trouble, deferred st
 	if skew != 0 {
 		say("this host's clock differs from Salesforce's by %s", skew)
 	}
-	late := max(5*e.quota.every(e.config().Poll), 15*time.Minute)
+	late := max(5*e.quota.every(e.wish()), 15*time.Minute)
 	if age := e.now().Sub(st.LastChange); !st.LastChange.IsZero() && age > late && s[statePaused] == "" {
 		say("Salesforce was last read %s ago", age.Round(time.Second))
 	}
