@@ -18,6 +18,7 @@ import (
 	"github.com/rosterd/rosterd/config"
 	"github.com/rosterd/rosterd/control"
 	"github.com/rosterd/rosterd/crm"
+	"github.com/rosterd/rosterd/crm/events"
 	"github.com/rosterd/rosterd/dialer"
 	"github.com/rosterd/rosterd/dialer/directory"
 	"github.com/rosterd/rosterd/metrics"
@@ -43,6 +44,7 @@ type Options struct {
 	Transport http.RoundTripper // carries the calls to Salesforce; nil means one of crm's own
 	CallWait  time.Duration     // how long to wait for an answer of Salesforce; 0 means crm's own limit
 	StartWait time.Duration     // how long to wait for the database; 0 means a minute
+	Stream    events.Options    // of the change events; its Log is the App's
 }
 
 // App is one daemon. Start or Run it once.
@@ -205,8 +207,12 @@ func (a *App) openOrg(ctx context.Context, c *config.Org) error {
 	if err := dir.SetLicenses(ctx, c.Sync.Licenses); err != nil {
 		return err
 	}
+	stream, err := a.openStream(c)
+	if err != nil {
+		return err
+	}
 	engine, err = rostersync.New(c.Sync,
-		rostersync.Deps{OrgID: id, DB: a.db, Directory: dir, Salesforce: c.Salesforce},
+		rostersync.Deps{OrgID: id, DB: a.db, Directory: dir, Salesforce: c.Salesforce, Stream: stream},
 		rostersync.Options{
 			Log: a.log, Observer: a.metrics.Sync,
 			CRM: crm.Options{Log: log, Transport: a.o.Transport, RequestTimeout: a.o.CallWait, Observer: calls{a.metrics.CRM, c.Name}},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rosterd/rosterd/config"
 	"github.com/rosterd/rosterd/crm"
+	"github.com/rosterd/rosterd/crm/events"
 	"github.com/rosterd/rosterd/store"
 	rostersync "github.com/rosterd/rosterd/sync"
 )
@@ -104,8 +105,34 @@ func (c *checking) org(ctx context.Context, o *config.Org, db *store.DB, transpo
 		c.users(name("users"), n)
 	}
 	c.frozen(ctx, name("frozen users"), o, client)
+	c.stream(ctx, name("change events"), o, session)
 	if l, err := client.Limits(ctx); !c.fault(name("API quota"), err) {
 		c.good(name("API quota"), "%d of %d calls left today", l.DailyAPIRequests.Remaining, l.DailyAPIRequests.Max)
+	}
+}
+
+// stream looks whether change events can be followed. Where polls stand in for
+// them, that they cannot is only noted.
+func (c *checking) stream(ctx context.Context, name string, o *config.Org, s crm.Session) {
+	if o.Sync.Changes == rostersync.ChangesPoll || o.PubSub == "" {
+		why := o.Sync.NoStream
+		if why == "" {
+			why = "changes are polled for, as configured"
+		}
+		c.good(name, "%s", why)
+		return
+	}
+	client, err := events.New(o.PubSub, o.Salesforce.CAFile, events.Options{})
+	if err == nil {
+		err = client.Check(ctx, s)
+	}
+	switch {
+	case err == nil:
+		c.good(name, "%s can be followed at %s", events.Topic, o.PubSub)
+	case o.Sync.Changes == rostersync.ChangesAuto:
+		c.good(name, "note: %s; changes are polled for instead (%s)", err, Hint(err))
+	default:
+		c.bad(name, Hint(err), "%s", err)
 	}
 }
 

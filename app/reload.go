@@ -103,6 +103,8 @@ func restartNeeded(was, next *config.Config) []string {
 			keys = append(keys, "orgs (new: "+o.Name+")")
 		case old.SecretKey != o.SecretKey:
 			keys = append(keys, "secret_key_file of "+o.Name)
+		case old.PubSub != o.PubSub || o.PubSub != "" && old.Salesforce.CAFile != o.Salesforce.CAFile:
+			keys = append(keys, "pubsub_endpoint or ca_file of "+o.Name)
 		case !reflect.DeepEqual(old.Hooks, o.Hooks):
 			keys = append(keys, "leads or invitations of "+o.Name)
 		}

@@ -48,6 +48,7 @@ type Org struct {
 	Name       string
 	Salesforce crm.Config
 	Sync       rostersync.Config
+	PubSub     string        // where change events are; empty where changes are polled for
 	SecretKey  dialer.Secret // encrypts what the directory must read again; empty leaves a key to the database
 	Hooks      Hooks
 }

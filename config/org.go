@@ -49,6 +49,7 @@ func (c *checker) org(path string, f *fileOrg) {
 	between(c, path+".salesforce.budget.reserve_percent", b.ReservePercent, 0, 95, "")
 	s.Budget = rostersync.Budget{CallsPerDay: b.CallsPerDay, ReservePercent: b.ReservePercent}
 	o.Salesforce = c.salesforce(path+".salesforce", &f.Salesforce)
+	c.stream(path+".salesforce", &f.Salesforce, &o)
 	o.Salesforce.Prefilter = f.Prefilter
 	if err := crm.CheckCondition(f.Prefilter); err != nil {
 		c.fail(path+".prefilter", hintOf(err), "%s", err)

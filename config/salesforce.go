@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rosterd/rosterd/crm"
+	rostersync "github.com/rosterd/rosterd/sync"
 )
 
 // oldestAPI is the oldest version that Salesforce serves: 21.0 to 30.0 were
@@ -31,15 +32,34 @@ func (c *checker) salesforce(key string, f *fileSalesforce) crm.Config {
 	}
 	c.flow(key, f, &out)
 	c.apiVersion(key+".api_version", f.APIVersion)
-	if c.oneOf(key+".changes", f.Changes, "auto", "poll", "stream") && f.Changes == "stream" {
-		c.fail(key+".changes", "write auto or poll", "streaming is not available in this version")
-	}
+	c.oneOf(key+".changes", f.Changes, "auto", "poll", "stream")
 	if c.oneOf(key+".snapshot", f.Snapshot, "auto", "rest", "bulk") && f.Snapshot == "bulk" {
 		c.fail(key+".snapshot", "write auto or rest", "bulk snapshots are not available in this version")
 	}
 	c.pubsub(key+".pubsub_endpoint", f.PubSubEndpoint)
 	c.caFile(key+".ca_file", f.CAFile)
 	return out
+}
+
+// stream says by what changes are found, and where their events are. The
+// public endpoint knows nothing of an org at a loopback address, and must not be
+// shown its tokens.
+func (c *checker) stream(key string, f *fileSalesforce, o *Org) {
+	o.Sync.Changes = rostersync.Changes(f.Changes)
+	login, err := url.Parse(f.LoginURL)
+	if err != nil || !loopback(login.Hostname()) || loopbackEndpoint(f.PubSubEndpoint) {
+		o.PubSub = f.PubSubEndpoint
+		return
+	}
+	o.Sync.NoStream = "login_url is a loopback address and pubsub_endpoint is not, so that there are no change events of that org"
+	if f.Changes == "stream" {
+		c.fail(key+".pubsub_endpoint", "write http://127.0.0.1:PORT, or set changes to auto or poll", "is not of the org at login_url, which is a loopback address")
+	}
+}
+
+func loopbackEndpoint(s string) bool {
+	host, _, ok := splitPort(strings.TrimPrefix(s, "http://"))
+	return ok && loopback(host)
 }
 
 func (c *checker) loginURL(key, s string) {

@@ -224,7 +224,6 @@ var mistakes = []struct{ name, old, new, place, what, how string }{
 	{"version number", `"66.0"`, "66", "16:20", `"66" is not an API version`, `"66.0"`},
 	{"version retired", `"66.0"`, "30.0", "16:20", "retired version 30.0", `"66.0"`},
 	{"changes", "changes: auto", "changes: push", "17:16", `"push" is not`, "auto, poll or stream"},
-	{"changes stream", "changes: auto", "changes: stream", "17:16", "not available in this version", "auto or poll"},
 	{"snapshot bulk", "snapshot: auto", "snapshot: bulk", "18:17", "not available in this version", "auto or rest"},
 	{"pubsub", "api.pubsub.salesforce.com:7443", "api.pubsub.salesforce.com", "19:24", "is not host:port", "7443"},
 	{"pubsub plaintext", "api.pubsub.salesforce.com:7443", "http://pubsub.example:7443", "19:24", "unencrypted", "loopback"},
