@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/rosterd/rosterd/sync"
 )
 
 // UserFilter selects users. The zero value selects active and inactive ones.
@@ -182,7 +184,15 @@ func (c *Client) Attention(ctx context.Context) (AttentionPage, error) {
 	return get[AttentionPage](ctx, c, "/v1/attention", nil)
 }
 
-// Resolve settles an attention item.
-func (c *Client) Resolve(ctx context.Context, id int64) (Resolved, error) {
-	return post[Resolved](ctx, c, "/v1/attention/"+strconv.FormatInt(id, 10)+":resolve", nil)
+// IgnoredAttention lists what was ignored, by whom and why.
+func (c *Client) IgnoredAttention(ctx context.Context) (AttentionPage, error) {
+	return get[AttentionPage](ctx, c, "/v1/attention", url.Values{"ignored": {"true"}})
+}
+
+// Resolve settles an attention item; the zero Settlement tries it again.
+func (c *Client) Resolve(ctx context.Context, id int64, how Settlement) (Resolved, error) {
+	if how.How == "" {
+		how.How = sync.Retry
+	}
+	return post[Resolved](ctx, c, "/v1/attention/"+strconv.FormatInt(id, 10)+":resolve", how)
 }

@@ -42,8 +42,9 @@ type Engine interface {
 	Explain(ctx context.Context, ref string) (sync.Explanation, error)
 	// Add enrolls Salesforce users by id, user name or e-mail address.
 	Add(ctx context.Context, refs []string, a dialer.Actor, reason string) ([]sync.AddResult, error)
-	Attention(ctx context.Context) ([]sync.AttentionItem, error)
-	ResolveAttention(ctx context.Context, id int64, a dialer.Actor) error
+	// Attention returns what waits for a person, or what was ignored.
+	Attention(ctx context.Context, ignored bool) ([]sync.AttentionItem, error)
+	ResolveAttention(ctx context.Context, id int64, d sync.Decision, a dialer.Actor) error
 	Quota(ctx context.Context) (sync.QuotaStatus, error)
 	Doctor(ctx context.Context) ([]sync.CheckResult, error)
 	// Owners says who decides on each attribute of users linked to Salesforce.

@@ -11,7 +11,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rosterd/rosterd/dialer"
-	"github.com/rosterd/rosterd/sync"
 )
 
 // LicensePage is the license types of an org.
@@ -32,16 +31,6 @@ type Purchase struct {
 type PurchasePage struct {
 	Type      string     `json:"type"`
 	Purchases []Purchase `json:"purchases" nullable:"false"`
-}
-
-// AttentionPage is what waits for a person, oldest first.
-type AttentionPage struct {
-	Attention []sync.AttentionItem `json:"attention" nullable:"false"`
-}
-
-// Resolved is an attention item that was settled.
-type Resolved struct {
-	ID int64 `json:"id"`
 }
 
 func (s *Server) routeLicenses() {
@@ -123,27 +112,4 @@ func (c call) license(ctx context.Context, name string) (dialer.License, error) 
 	}
 	return dialer.License{}, newProblem(http.StatusNotFound, CodeNotFound, fmt.Sprintf("there is no license type %q", name),
 		"list the licenses to see the types; a new one is added in the configuration")
-}
-
-func (s *Server) routeAttention() {
-	handle(s, Viewer, huma.Operation{
-		OperationID: "attention", Method: http.MethodGet, Path: "/v1/attention", Tags: []string{"attention"}, Summary: "What only a person can decide",
-	}, func(ctx context.Context, c call, _ *struct{ InOrg }) (*answer[AttentionPage], error) {
-		items, err := c.Engine.Attention(ctx)
-		return &answer[AttentionPage]{AttentionPage{append([]sync.AttentionItem{}, items...)}}, err
-	})
-	handle(s, Manager, huma.Operation{
-		OperationID: "resolve-attention", Method: http.MethodPost, Path: "/v1/attention/{id}:resolve", Tags: []string{"attention"},
-		Summary: "Settle an item", Description: "What it was about is tried again; if nothing changed, it comes back.",
-	}, func(ctx context.Context, c call, in *struct {
-		InOrg
-		ID int64 `path:"id"`
-	},
-	) (*answer[Resolved], error) {
-		err := c.Engine.ResolveAttention(ctx, in.ID, c.Actor())
-		if err != nil {
-			err = fmt.Errorf("resolve item %d: %w", in.ID, err)
-		}
-		return &answer[Resolved]{Resolved{in.ID}}, err
-	})
 }

@@ -48,7 +48,7 @@ func TestNobodyIsNamed(t *testing.T) {
 		x.full()
 		x.sync(rostersync.Request{Kind: rostersync.KindFull, DryRun: true})
 
-		texts := map[string]any{"log": x.log.String(), "status": x.status(), "items": mustValue(x.engine.Attention(t.Context()))}
+		texts := map[string]any{"log": x.log.String(), "status": x.status(), "items": mustValue(x.engine.Attention(t.Context(), false))}
 		runs := mustValue(x.engine.Runs(t.Context(), 0, 100))
 		for i := range runs {
 			texts[fmt.Sprint("run ", runs[i].ID)] = mustValue(x.engine.RunByID(t.Context(), runs[i].ID))

@@ -61,7 +61,7 @@ func TestRetryThenParkThenMend(t *testing.T) {
 		}
 
 		// A person asks: it is tried once more.
-		must(t, x.engine.ResolveAttention(t.Context(), a[0].ID, dana))
+		must(t, x.engine.ResolveAttention(t.Context(), a[0].ID, rostersync.Decision{}, dana))
 		x.engine.Poll()
 		if p := x.pending(bad); len(p) != 1 || p[0].Attempts != 1 {
 			t.Errorf("after it was resolved: %+v", p)

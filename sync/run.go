@@ -156,6 +156,15 @@ type AttentionItem struct {
 	User   string    `json:"user"` // Salesforce id, or the dialer user's id; empty when it concerns the org
 	Detail string    `json:"detail"`
 	Since  time.Time `json:"since"`
+
+	Ignored *Ignored `json:"ignored,omitempty"` // who decided to leave it as it is
+}
+
+// Ignored is who decided to leave an item as it is, and why.
+type Ignored struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
 }
 
 // Kinds of attention item.

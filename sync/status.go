@@ -3,14 +3,10 @@ package sync
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/rosterd/rosterd/crm"
-	"github.com/rosterd/rosterd/dialer"
 	"github.com/rosterd/rosterd/store"
 )
 
@@ -160,57 +156,4 @@ func (e *Engine) publish(ctx context.Context) {
 	for _, l := range licenses {
 		e.observer.Seats(e.name, l.Type, int(l.Purchased), int(l.Assigned))
 	}
-}
-
-// Attention lists what only a person can decide.
-func (e *Engine) Attention(ctx context.Context) ([]AttentionItem, error) {
-	rows, err := e.journal.Attention(ctx, "")
-	return items(rows), err
-}
-
-func items(rows []store.AttentionRow) []AttentionItem {
-	list := make([]AttentionItem, len(rows))
-	for i, r := range rows {
-		list[i] = AttentionItem{ID: r.ID, Kind: r.Kind, User: r.Subject, Detail: r.Detail, Since: store.Time(r.Since)}
-	}
-	return list
-}
-
-// ErrNoAttention says that there is no open item with that id.
-var ErrNoAttention = errors.New("no such open attention item")
-
-// ResolveAttention closes an item and has what it concerns tried again: the
-// user of the item, or for a shrunken source the smaller number of users.
-func (e *Engine) ResolveAttention(ctx context.Context, id int64, a dialer.Actor) error {
-	rows, err := e.journal.Attention(ctx, "")
-	if err != nil {
-		return err
-	}
-	at := slices.IndexFunc(rows, func(r store.AttentionRow) bool { return r.ID == id })
-	if at < 0 {
-		return ErrNoAttention
-	}
-	if rows[at].Kind == AttentionShrink {
-		if err := e.remember(ctx, statePrefilter, "accepted by "+a.Name); err != nil {
-			return err
-		}
-	}
-	subject, ok, err := e.journal.ResolveAttention(ctx, id, a.Name, store.Micros(e.now()))
-	if err != nil || !ok {
-		return errors.Join(err, noneIf(!ok))
-	}
-	if _, perr := crm.ParseID(subject); perr == nil {
-		if err := e.journal.DropPending(ctx, store.PendingRetry, []string{subject}); err != nil {
-			return err
-		}
-		return e.journal.PutPending(ctx, []store.PendingRow{{SalesforceID: subject, Kind: store.PendingDirty, Since: store.Micros(e.now())}})
-	}
-	return nil
-}
-
-func noneIf(none bool) error {
-	if none {
-		return ErrNoAttention
-	}
-	return nil
 }

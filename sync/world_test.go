@@ -329,7 +329,7 @@ func (x *world) ids() []string {
 
 func (x *world) attention(kind string) []rostersync.AttentionItem {
 	x.t.Helper()
-	items, err := x.engine.Attention(x.t.Context())
+	items, err := x.engine.Attention(x.t.Context(), false)
 	if err != nil {
 		x.t.Fatal(err)
 	}

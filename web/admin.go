@@ -73,7 +73,7 @@ type attentionItem struct {
 func advice() map[string]string {
 	return map[string]string{
 		"duplicate_source":  "Correct the address of one of them in Salesforce, then try again.",
-		"ambiguous_match":   "Give all but one of the dialer users another address, then try again.",
+		"ambiguous_match":   "Say which dialer user is the person.",
 		"value_taken":       "Change or delete the user who has it, then try again.",
 		"lost_visibility":   "Give the integration user access to the person again, or deactivate the dialer user by hand.",
 		"no_seat":           "Raise the seats purchased, or deactivate someone.",
@@ -110,8 +110,18 @@ func (v *visit) attention() error {
 // settle closes an item and has what it is about tried again.
 func (v *visit) settle() error {
 	at := v.At("/attention")
-	if _, err := v.api.Resolve(v.r.Context(), number64(v.r.PathValue("id"))); err != nil {
+	how := control.Settlement{Reason: v.form("reason")}
+	switch v.form("how") {
+	case "accept":
+		how.How, how.User = "accept", v.form("user")
+	case "ignore":
+		how.How = "ignore"
+	}
+	if _, err := v.api.Resolve(v.r.Context(), number64(v.r.PathValue("id")), how); err != nil {
 		return v.back(at, err)
+	}
+	if how.How == "ignore" {
+		return v.see(at, note{"ok", "Ignored, until the person or what is wrong changes.", ""})
 	}
 	return v.see(at, note{"ok", "Settled. What it was about is tried again; if nothing changed, it comes back.", ""})
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -154,33 +153,4 @@ func (t *tool) licensesSetCommand() *cobra.Command {
 	})
 	c.Flags().Int64Var(&purchased, "purchased", purchased, "how many seats were bought")
 	return c
-}
-
-func (t *tool) attentionCommand() *cobra.Command {
-	return group("attention", "Show and settle what only a person can decide",
-		command("list", "List what only a person can decide", 0, 0, func(ctx context.Context, _ []string) error {
-			page, err := t.client.Attention(ctx)
-			if err != nil {
-				return err
-			}
-			return t.show(page.Attention, func(w io.Writer) {
-				table(w, "ID\tKIND\tUSER\tSINCE\tDETAIL", func(row func(...any)) {
-					for _, i := range page.Attention {
-						row(i.ID, i.Kind, i.User, i.Since, i.Detail)
-					}
-				})
-			})
-		}),
-		command("resolve ID", "Settle an item; what it is about is tried again", 1, 1, func(ctx context.Context, args []string) error {
-			id, err := strconv.ParseInt(args[0], 10, 64)
-			if err != nil {
-				return &usageError{fmt.Sprintf("%q is not the id of an attention item", args[0]), "list them to see their ids: rosterctl attention list"}
-			}
-			r, err := t.client.Resolve(ctx, id)
-			if err != nil {
-				return err
-			}
-			return t.show(r, func(w io.Writer) { fmt.Fprintf(w, "item %d is settled\n", r.ID) })
-		}),
-	)
 }

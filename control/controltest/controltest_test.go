@@ -51,7 +51,7 @@ func TestRefusals(t *testing.T) {
 	check("first approval", err, nil)
 	_, err = e.Approve(ctx, 2, ada, "")
 	check("second approval", err, rostersync.ErrHeldChanged)
-	check("unknown item", e.ResolveAttention(ctx, 1, ada), rostersync.ErrNoAttention)
+	check("unknown item", e.ResolveAttention(ctx, 1, rostersync.Decision{}, ada), rostersync.ErrNoAttention)
 	e.Cost.Allowed = false
 	check("quota", request(rostersync.Request{}), rostersync.ErrQuota)
 	check("override", request(rostersync.Request{Override: true}), nil)

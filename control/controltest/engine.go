@@ -30,8 +30,9 @@ type Engine struct {
 	Limits rostersync.QuotaStatus // answer of Quota
 	People map[string]string      // Salesforce ids by e-mail address, for Add and Explain
 	Items  []rostersync.AttentionItem
-	Found  []rostersync.CheckResult // answer of Doctor
-	Broken error                    // answer of everything, when set
+	Left   []rostersync.AttentionItem // ignored
+	Found  []rostersync.CheckResult   // answer of Doctor
+	Broken error                      // answer of everything, when set
 
 	mu       sync.Mutex // guards everything, once the engine is used
 	runs     []rostersync.Run

@@ -147,21 +147,32 @@ func (e *Engine) Add(ctx context.Context, refs []string, _ dialer.Actor, _ strin
 }
 
 // Attention lists what waits for a person.
-func (e *Engine) Attention(context.Context) ([]rostersync.AttentionItem, error) {
+func (e *Engine) Attention(_ context.Context, ignored bool) ([]rostersync.AttentionItem, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if ignored {
+		return slices.Clone(e.Left), e.Broken
+	}
 	return slices.Clone(e.Items), e.Broken
 }
 
 // ResolveAttention settles an item.
-func (e *Engine) ResolveAttention(_ context.Context, id int64, _ dialer.Actor) error {
+func (e *Engine) ResolveAttention(_ context.Context, id int64, d rostersync.Decision, a dialer.Actor) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n := len(e.Items)
-	e.Items = slices.DeleteFunc(e.Items, func(i rostersync.AttentionItem) bool { return i.ID == id })
-	if len(e.Items) == n {
+	at := slices.IndexFunc(e.Items, func(i rostersync.AttentionItem) bool { return i.ID == id })
+	if at < 0 {
 		return rostersync.ErrNoAttention
 	}
+	item := e.Items[at]
+	switch {
+	case d.How == rostersync.Accept && item.Kind != rostersync.AttentionAmbiguous:
+		return rostersync.ErrNotAccepted
+	case d.How == rostersync.Ignore:
+		item.Ignored = &rostersync.Ignored{At: Start(), By: a.Name, Reason: d.Reason}
+		e.Left = append(e.Left, item)
+	}
+	e.Items = slices.Delete(e.Items, at, at+1)
 	return e.Broken
 }
 
