@@ -45,6 +45,10 @@ type PubSub struct {
 	grace     time.Duration
 	ended     chan struct{}  // closed when nothing is accepted any more
 	calls     sync.WaitGroup // running RPCs
+
+	// mu guards closed, and that no call begins after it is set.
+	mu     sync.Mutex
+	closed bool
 }
 
 // PubSub serves the change events of the org. Several may serve one org at a time.
@@ -89,6 +93,16 @@ func (o *Org) PubSub(opt PubSubOptions) (*PubSub, error) {
 	return p, nil
 }
 
+// begin counts a call, unless it is too late for any.
+func (p *PubSub) begin() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.calls.Add(1)
+	}
+	return !p.closed
+}
+
 // Endpoint is where to connect: http://HOST:PORT for plain HTTP/2, HOST:PORT for TLS.
 func (p *PubSub) Endpoint() string { return p.endpoint }
 
@@ -97,6 +111,9 @@ func (p *PubSub) CA() []byte { return p.ca }
 
 // Close breaks every connection and waits until no call is running. A second Close does nothing.
 func (p *PubSub) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
 	err := p.srv.Close()
 	<-p.ended
 	p.calls.Wait()

@@ -75,7 +75,9 @@ func (p *PubSub) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this speaks gRPC", http.StatusUnsupportedMediaType)
 		return
 	}
-	p.calls.Add(1)
+	if !p.begin() {
+		return
+	}
 	defer p.calls.Done()
 	w.Header().Set("Content-Type", "application/grpc")
 	w.Header().Set("Grpc-Accept-Encoding", "identity")

@@ -33,10 +33,10 @@ type table struct {
 	name, prefix string
 	label        string
 	fields       []*field
-	byName       map[string]*field // lower case
-	byRel        map[string]*field // lower case relationship name
+	byName       map[string]*field        // lower case
+	byRel        map[string]*field        // lower case relationship name
 	later        atomic.Pointer[[]*field] // fields added while the org serves
-	small        int               // index into view.small, or -1
+	small        int                      // index into view.small, or -1
 }
 
 func newTable(name, label, prefix string, small int, fields ...*field) *table {
