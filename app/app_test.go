@@ -41,6 +41,7 @@ type world struct {
 	seats    int
 	listen   string
 	extra    string // further orgs, in YAML
+	more     string // keys of the first org's salesforce
 }
 
 func newWorld(t *testing.T, database string, change func(*simorg.Options)) *world {
@@ -80,8 +81,8 @@ func (w *world) orgYAML(name, client string) string {
       client_id: %s
       username: rosterd@acme.example
       private_key_file: %s/key.pem
-    licenses: [{type: powerdialer, seats: %d, default: true}]
-`, name, w.url, client, w.dir, w.seats)
+%s    licenses: [{type: powerdialer, seats: %d, default: true}]
+`, name, w.url, client, w.dir, w.more, w.seats)
 }
 
 func (w *world) load() (*config.Config, error) {
