@@ -378,6 +378,7 @@ func TestPermission(t *testing.T) {
 		s.end()
 	})
 }
+
 func TestEndpointThatIsTaken(t *testing.T) {
 	o := New(Options{})
 	p, err := o.PubSub(PubSubOptions{})
