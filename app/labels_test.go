@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rosterd/rosterd/crm"
+	"github.com/rosterd/rosterd/crm/events"
 	"github.com/rosterd/rosterd/dialer"
 	"github.com/rosterd/rosterd/metrics"
 	"github.com/rosterd/rosterd/sync"
@@ -35,4 +36,15 @@ func TestLabelsAreThoseOfTheRooms(t *testing.T) {
 		verbs = append(verbs, string(v)) // not delete, which the sync never does, nor settle, which is no change
 	}
 	same("verbs", metrics.Verbs(), verbs)
+	var why, told []string
+	for _, r := range events.Reasons() {
+		why = append(why, string(r))
+	}
+	same("reasons of streams", metrics.StreamReasons(), why)
+	for _, k := range events.Kinds() {
+		if k != events.KindOther { // which the metrics call other, too
+			told = append(told, string(k))
+		}
+	}
+	same("kinds of events", metrics.StreamKinds(), told)
 }

@@ -48,7 +48,7 @@ func TestLint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	form := regexp.MustCompile(`^(rosterd_(sync|crm|config)_[a-z_]+|rosterd_build_info|(go|process)_[a-z_]+)$`)
+	form := regexp.MustCompile(`^(rosterd_(sync|stream|crm|config)_[a-z_]+|rosterd_build_info|(go|process)_[a-z_]+)$`)
 	for _, f := range gathered {
 		if !form.MatchString(f.GetName()) {
 			t.Errorf("%s does not follow rosterd_SUBSYSTEM_WHAT", f.GetName())
@@ -173,5 +173,27 @@ func TestRegisteredTwice(t *testing.T) {
 	_, reg := fresh(t)
 	if _, err := New(reg, Options{}); err == nil {
 		t.Error("registered twice without an error")
+	}
+}
+
+func TestStream(t *testing.T) {
+	m, reg := fresh(t)
+	m.Sync.StreamState("acme", "live")
+	m.Sync.StreamState("acme", "down")
+	m.Sync.StreamEnded("acme", "silent")
+	m.Sync.StreamEnded("acme", "a person's name")
+	m.Sync.StreamEvents("acme", "update", 3)
+	m.Sync.StreamLag("acme", 200*time.Millisecond)
+	m.Sync.Deliveries("acme", 70, 50_000)
+	text := scrape(t, reg)
+	for _, want := range []string{
+		`rosterd_stream_state{org="acme",state="down"} 1`, `rosterd_stream_state{org="acme",state="live"} 0`,
+		`rosterd_stream_ended_total{org="acme",reason="silent"} 1`, `rosterd_stream_ended_total{org="acme",reason="other"} 1`,
+		`rosterd_stream_events_total{kind="update",org="acme"} 3`, `rosterd_stream_lag_seconds_count{org="acme"} 1`,
+		`rosterd_stream_delivered_events{org="acme"} 70`, `rosterd_stream_deliverable_events{org="acme"} 50000`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s", want)
+		}
 	}
 }

@@ -41,8 +41,9 @@ var licenseForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 // Sync measures the sync. It has the methods that the engine calls its
 // observer by.
 type Sync struct {
-	orgs []string
-	crm  *CRM // quota gauges live there
+	orgs   []string
+	crm    *CRM // quota gauges live there
+	stream *stream
 
 	mu       sync.Mutex          // guards licenses
 	licenses map[string][]string // those with a label, by org
@@ -67,7 +68,7 @@ func newSync(orgs []string, crm *CRM) *Sync {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, append([]string{"org"}, labels...))
 	}
 	return &Sync{
-		orgs: orgs, crm: crm, licenses: map[string][]string{},
+		orgs: orgs, crm: crm, stream: newStream(), licenses: map[string][]string{},
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rosterd_sync_runs_total", Help: "Runs that ended, by kind and outcome.",
 		}, []string{"org", "kind", "outcome"}),
@@ -95,9 +96,9 @@ func newSync(orgs []string, crm *CRM) *Sync {
 }
 
 func (s *Sync) collectors() []prometheus.Collector {
-	return []prometheus.Collector{
+	return append(s.stream.collectors(),
 		s.runs, s.duration, s.changes, s.skipped, s.success, s.lag, s.mirror, s.enrolled, s.held, s.attention, s.waiting, s.overdue, s.seats,
-	}
+	)
 }
 
 func (s *Sync) create(org Org) {
@@ -120,6 +121,7 @@ func (s *Sync) create(org Org) {
 		g.WithLabelValues(org.Name)
 	}
 	s.lag.WithLabelValues(org.Name)
+	s.stream.create(org.Name)
 	for _, l := range org.Licenses {
 		s.Seats(org.Name, l, 0, 0)
 	}
