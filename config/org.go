@@ -48,6 +48,7 @@ func (c *checker) org(path string, f *fileOrg) {
 	between(c, path+".salesforce.budget.calls_per_day", b.CallsPerDay, 0, 100_000_000, "; 0 means no budget of our own")
 	between(c, path+".salesforce.budget.reserve_percent", b.ReservePercent, 0, 95, "")
 	s.Budget = rostersync.Budget{CallsPerDay: b.CallsPerDay, ReservePercent: b.ReservePercent}
+	s.Snapshot = rostersync.Snapshot(f.Salesforce.Snapshot)
 	o.Salesforce = c.salesforce(path+".salesforce", &f.Salesforce)
 	c.stream(path+".salesforce", &f.Salesforce, &o)
 	o.Salesforce.Prefilter = f.Prefilter

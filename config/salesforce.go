@@ -33,8 +33,8 @@ func (c *checker) salesforce(key string, f *fileSalesforce) crm.Config {
 	c.flow(key, f, &out)
 	c.apiVersion(key+".api_version", f.APIVersion)
 	c.oneOf(key+".changes", f.Changes, "auto", "poll", "stream")
-	if c.oneOf(key+".snapshot", f.Snapshot, "auto", "rest", "bulk") && f.Snapshot == "bulk" {
-		c.fail(key+".snapshot", "write auto or rest", "bulk snapshots are not available in this version")
+	if c.oneOf(key+".snapshot", f.Snapshot, "auto", "rest", "bulk") && f.Snapshot == "bulk" && !bulkVersion(f.APIVersion) {
+		c.fail(key+".snapshot", "write auto or rest, or set a newer api_version", "version %s has no bulk queries", printable(f.APIVersion))
 	}
 	c.pubsub(key+".pubsub_endpoint", f.PubSubEndpoint)
 	c.caFile(key+".ca_file", f.CAFile)
@@ -126,6 +126,16 @@ func (c *checker) apiVersion(key, s string) {
 	if n, err := strconv.Atoi(m[1]); err != nil || n < oldestAPI {
 		c.fail(key, `use "`+crm.DefaultAPIVersion+`"`, "Salesforce has retired version %s", s)
 	}
+}
+
+// bulkVersion reports whether an API version has query jobs, which 47.0 brought.
+func bulkVersion(s string) bool {
+	m := versionForm.FindStringSubmatch(s)
+	if m == nil {
+		return true // that is another mistake
+	}
+	n, err := strconv.Atoi(m[1])
+	return err != nil || n >= 47
 }
 
 func (c *checker) pubsub(key, s string) {

@@ -224,7 +224,11 @@ var mistakes = []struct{ name, old, new, place, what, how string }{
 	{"version number", `"66.0"`, "66", "16:20", `"66" is not an API version`, `"66.0"`},
 	{"version retired", `"66.0"`, "30.0", "16:20", "retired version 30.0", `"66.0"`},
 	{"changes", "changes: auto", "changes: push", "17:16", `"push" is not`, "auto, poll or stream"},
-	{"snapshot bulk", "snapshot: auto", "snapshot: bulk", "18:17", "not available in this version", "auto or rest"},
+	{
+		"snapshot bulk", "\"66.0\"\n      changes: auto\n      snapshot: auto", "\"46.0\"\n      changes: auto\n      snapshot: bulk",
+		"18:17", "46.0 has no bulk queries", "newer api_version",
+	},
+	{"snapshot", "snapshot: auto", "snapshot: soap", "18:17", `"soap" is not`, "auto, rest or bulk"},
 	{"pubsub", "api.pubsub.salesforce.com:7443", "api.pubsub.salesforce.com", "19:24", "is not host:port", "7443"},
 	{"pubsub plaintext", "api.pubsub.salesforce.com:7443", "http://pubsub.example:7443", "19:24", "unencrypted", "loopback"},
 	{"CA file missing", `ca_file: ""`, "ca_file: /nonexistent/ca.pem", "20:16", "does not exist", "correct the path"},

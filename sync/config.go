@@ -15,6 +15,7 @@ type Config struct {
 	Changes    Changes        // by events or by asking; empty means by asking
 	NoStream   string         // why events cannot be had, in words; empty where they can
 	Look       time.Duration  // how often to look for what emits no event; 0 means LookEvery
+	Snapshot   Snapshot       // how everyone is read; empty means SnapshotAuto
 	Enrollment Enrollment
 	Match      dialer.Field // FieldEmail or FieldUsername: how a first link is made
 	Frozen     Frozen
@@ -25,6 +26,16 @@ type Config struct {
 	Policy     *Policy          // scope and mapping, compiled
 	Budget     Budget
 }
+
+// Snapshot says by which of Salesforce's APIs everyone is read.
+type Snapshot string
+
+// The ways of a snapshot.
+const (
+	SnapshotAuto Snapshot = "auto" // by number of users and calls left, and by REST where bulk fails
+	SnapshotREST Snapshot = "rest"
+	SnapshotBulk Snapshot = "bulk"
+)
 
 // Enrollment says who is added to the dialer.
 type Enrollment string

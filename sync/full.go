@@ -2,26 +2,14 @@ package sync
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rosterd/rosterd/crm"
 	"github.com/rosterd/rosterd/store"
 )
-
-// checkpointPages is after how many pages a snapshot notes how far it has
-// come: one of 100,000 users needs no such note.
-const checkpointPages = 64
-
-// checkpoint is how far an interrupted snapshot came.
-type checkpoint struct {
-	Cursor crm.Cursor `json:"cursor"`
-	Seen   bitmap     `json:"seen"`
-}
 
 // full takes a complete snapshot, then reconciles everyone unsettled.
 func (e *Engine) full(ctx context.Context, run *running, crmc *crm.Client) error {
@@ -40,39 +28,6 @@ func (e *Engine) full(ctx context.Context, run *running, crmc *crm.Client) error
 	return errors.Join(err, e.reconcile(ctx, run, nil))
 }
 
-func (e *Engine) snapshot(ctx context.Context, run *running, crmc *crm.Client) error {
-	r, err := e.newReader(ctx, run, crmc)
-	if err != nil {
-		return err
-	}
-	at := e.resumed(run, r)
-	n, err := e.pages(ctx, run, r, crmc, &at)
-	if errors.Is(err, crm.ErrCursor) { // another field list or prefilter by now
-		at, r.seen = crm.Cursor{}, nil
-		n, err = e.pages(ctx, run, r, crmc, &at)
-	}
-	if err != nil {
-		return e.leaveOff(context.WithoutCancel(ctx), run, r, at, err)
-	}
-	if err := e.checkShrink(ctx, run, n); err != nil {
-		return err
-	}
-	if err := e.unlisted(ctx, r, crmc); err != nil {
-		return err
-	}
-	if err := r.flips(ctx); err != nil {
-		return err
-	}
-	if run.DryRun {
-		return nil
-	}
-	return e.remember(ctx,
-		stateSnapshot, "",
-		stateWatermark, encode(crm.Watermark{Upper: at.Started}),
-		stateLastFull, stamp(run.Started), stateLastPoll, stamp(run.Started),
-		stateListed, strconv.Itoa(n), statePrefilter, e.prefilter(), stateCustom, customFields(r.fields), stateShown, "")
-}
-
 // customFields lists the custom fields that were asked for, whether they can be
 // read or not: what cannot be read is remembered by itself.
 func customFields(f crm.Fields) string {
@@ -83,71 +38,6 @@ func customFields(f crm.Fields) string {
 		}
 	}
 	return encodeList(custom)
-}
-
-// pages reads the snapshot from a cursor on, which it moves with each page that
-// is stored. It returns how many users the whole snapshot has.
-func (e *Engine) pages(ctx context.Context, run *running, r *reader, crmc *crm.Client, at *crm.Cursor) (int, error) {
-	n, pages, complete := at.Seen, 0, false
-	for page, err := range crmc.SnapshotFrom(ctx, r.fields.Select, *at) {
-		if err != nil {
-			return n, err
-		}
-		if err := run.wait(ctx); err != nil {
-			return n, err
-		}
-		if err := r.page(ctx, page.Users, true, nil); err != nil {
-			return n, err
-		}
-		n += len(page.Users)
-		*at, complete = page.Cursor, page.Last
-		run.update(func(run *Run) { run.Progress.Total = max(page.Cursor.Total, run.Progress.Done) })
-		if pages++; pages%checkpointPages == 0 && !run.DryRun {
-			if err := e.remember(ctx, stateSnapshot, encode(checkpoint{page.Cursor, r.seen})); err != nil {
-				return n, err
-			}
-		}
-	}
-	if !complete {
-		return n, &crm.IncompleteError{Seen: n, Before: at.Total, After: -1, Reason: "it ended early"}
-	}
-	return n, nil
-}
-
-// leaveOff notes how far a snapshot came that ended with an error, so that the
-// next one goes on there and spends no call twice. One that turned out to be
-// incomplete begins anew.
-func (e *Engine) leaveOff(ctx context.Context, run *running, r *reader, at crm.Cursor, err error) error {
-	gone, incomplete := errors.AsType[*crm.IncompleteError](err)
-	if run.DryRun {
-		return err
-	}
-	left := ""
-	if !incomplete && at.After != "" {
-		left = encode(checkpoint{at, r.seen})
-	}
-	if rerr := e.remember(ctx, stateSnapshot, left); rerr != nil {
-		return errors.Join(err, rerr)
-	}
-	if incomplete && gone.Seen == 0 {
-		return e.shrunk(ctx, run, 0, e.lastListed())
-	}
-	return err
-}
-
-// resumed returns where an interrupted snapshot goes on.
-func (e *Engine) resumed(run *running, r *reader) crm.Cursor {
-	var c checkpoint
-	if run.DryRun || json.Unmarshal([]byte(e.get(stateSnapshot)), &c) != nil || c.Cursor.After == "" {
-		return crm.Cursor{}
-	}
-	if age := e.now().Sub(c.Cursor.Started); age.Abs() > maxResume {
-		return crm.Cursor{}
-	}
-	r.seen = c.Seen
-	run.repeat() // what was read before the interruption may have changed since
-	run.update(func(run *Run) { run.Progress.Done = c.Cursor.Seen })
-	return c.Cursor
 }
 
 func (e *Engine) prefilter() string {

@@ -201,7 +201,7 @@ func (g *governor) cost(kind Kind, first int) int {
 func (e *Engine) cost(kind Kind) int {
 	first := firstCost
 	if kind == KindFull {
-		first = e.crm().SnapshotCalls(e.lastListed()) + firstCost
+		first = e.snapshotCalls(e.lastListed()) + firstCost
 	}
 	return e.quota.cost(kind, first)
 }

@@ -70,6 +70,9 @@ type Run struct {
 	Counts
 	Progress Progress `json:"progress"`
 
+	Snapshot    Snapshot `json:"snapshot,omitempty"`     // how a full sync read everyone: rest or bulk
+	SnapshotWhy string   `json:"snapshot_why,omitempty"` // and why so
+
 	SkippedBy map[string]int `json:"skipped_by,omitempty"` // Skipped, by reason; known at the end
 
 	HeldFingerprint string        `json:"held_fingerprint,omitempty"`

@@ -177,7 +177,10 @@ func (x *world) another(db *store.DB) *rostersync.Engine {
 	x.t.Helper()
 	e, err := rostersync.New(x.cfg, rostersync.Deps{OrgID: x.orgID, DB: db, Directory: x.directory(db), Salesforce: x.sf}, rostersync.Options{
 		Log: slog.New(slog.NewTextHandler(x.log, nil)), Observer: x.seen,
-		CRM: crm.Options{RetryWait: time.Millisecond, MaxRetries: 1, PageSize: x.pageSize, RatePerSecond: -1, RequestTimeout: 10 * time.Second},
+		CRM: crm.Options{
+			RetryWait: time.Millisecond, MaxRetries: 1, PageSize: x.pageSize, RatePerSecond: -1, RequestTimeout: 10 * time.Second,
+			BulkPoll: 10 * time.Millisecond, BulkWait: time.Second, BulkPageSize: 2 * x.pageSize,
+		},
 	})
 	must(x.t, err)
 	return e

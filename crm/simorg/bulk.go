@@ -117,6 +117,13 @@ func (o *Org) BulkUsage() (used, most int) {
 	return o.bulk.usedLocked(o.now()), o.bulk.max
 }
 
+// ForgetBulkJobs deletes all query jobs and their results, as a week does.
+func (o *Org) ForgetBulkJobs() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	clear(o.bulk.jobs)
+}
+
 // BulkStates counts the query jobs that the org keeps by state.
 func (o *Org) BulkStates() map[string]int {
 	o.mu.Lock()
