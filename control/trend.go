@@ -16,6 +16,8 @@ type (
 	Trend = sync.Trend
 	// TrendRow is one count of it.
 	TrendRow = sync.TrendRow
+	// LagRow is how long changes took in one hour of it.
+	LagRow = sync.LagRow
 )
 
 // Trender is an Engine that remembers how its org went.

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Hourly is how often something happened within an hour.
@@ -21,7 +23,21 @@ type History struct {
 	Calls   []Hourly // our calls to Salesforce that are still remembered
 	Taken   []Hourly // seats assigned since then, by license type
 	Freed   []Hourly // seats released since then, by license type
+	Lags    []HourlyLag
 }
+
+// HourlyLag is how long, within an hour, changes took from the system that they
+// came from until they were in the directory.
+type HourlyLag struct {
+	Hour      int64 // since 1970
+	N         int64
+	Sum, Most int64 // microseconds
+}
+
+// lagMost is what counts as a lag at most, in microseconds. What changed before
+// that when it was first seen was there before rosterd was, or before the user
+// was in scope.
+const lagMost = 24 * microsPerHour
 
 // History counts from since on, in microseconds.
 func (j *Journal) History(ctx context.Context, since int64) (h History, err error) {
@@ -34,6 +50,9 @@ func (j *Journal) History(ctx context.Context, since int64) (h History, err erro
 				return err
 			}
 			h.Changes = append(h.Changes, list...)
+		}
+		if h.Lags, err = j.lags(ctx, tx, since); err != nil {
+			return err
 		}
 		if h.Calls, err = j.hourly(ctx, tx, `SELECT hour, 'calls', calls FROM api_calls WHERE org_id = $1`, j.org); err != nil {
 			return err
@@ -69,4 +88,42 @@ func (j *Journal) hourly(ctx context.Context, tx *Tx, query string, args ...any)
 		list = append(list, one)
 	}
 	return list, rows.Err()
+}
+
+// lags reads an index only. A deactivation that was set for later is on time
+// then: what counts is when it was set.
+func (j *Journal) lags(ctx context.Context, tx *Tx, since int64) ([]HourlyLag, error) {
+	byHour := map[int64]*HourlyLag{}
+	for _, verb := range []string{"create", "link", "update", "activate", "schedule", "unschedule"} {
+		rows, err := tx.Query(ctx, `SELECT at / $3, COUNT(*), SUM(at - source_at), MAX(at - source_at) FROM activity
+			WHERE org_id = $1 AND at >= $2 AND verb = $4 AND source_at > 0 AND source_at <= at AND at - source_at < $5 GROUP BY 1`,
+			j.org, since, int64(microsPerHour), verb, int64(lagMost))
+		if err != nil {
+			return nil, err
+		}
+		err = func() error {
+			defer func() { _ = rows.Close() }()
+			for rows.Next() {
+				var l HourlyLag
+				if err := rows.Scan(&l.Hour, &l.N, &l.Sum, &l.Most); err != nil {
+					return err
+				}
+				all := byHour[l.Hour]
+				if all == nil {
+					all = &HourlyLag{Hour: l.Hour}
+					byHour[l.Hour] = all
+				}
+				all.N, all.Sum, all.Most = all.N+l.N, all.Sum+l.Sum, max(all.Most, l.Most)
+			}
+			return rows.Err()
+		}()
+		if err != nil {
+			return nil, err
+		}
+	}
+	list := make([]HourlyLag, 0, len(byHour))
+	for _, hour := range slices.Sorted(maps.Keys(byHour)) {
+		list = append(list, *byHour[hour])
+	}
+	return list, nil
 }

@@ -148,8 +148,17 @@ func (p *pass) commit(ctx context.Context, todo []*Action) ([]dialer.Result, err
 	for i, a := range todo {
 		changes[i] = a.Change
 		changes[i].RunID = id
+		if changes[i].Source.IsZero() && !a.Leaves && p.brings(a) {
+			changes[i].Source = a.Desired.Modified
+		}
 	}
 	return p.e.dir.Apply(ctx, changes), nil
+}
+
+// brings reports whether an action follows from what this run read anew.
+func (p *pass) brings(a *Action) bool {
+	_, read := slices.BinarySearch(p.run.wrote, a.SalesforceID)
+	return read && a.Desired != nil && a.Change.Verb != dialer.VerbSettle
 }
 
 func (p *pass) imagine(todo []*Action) []dialer.Result {
@@ -181,7 +190,7 @@ func (p *pass) results(ctx context.Context, of []*Action, results []dialer.Resul
 			continue
 		case dialer.Applied:
 			verbs[a.Change.Verb]++
-			if _, read := slices.BinarySearch(p.run.wrote, a.SalesforceID); read && a.Desired != nil && a.Change.Verb != dialer.VerbSettle {
+			if p.brings(a) {
 				p.e.lag(a.Desired)
 			}
 		}

@@ -16,6 +16,17 @@ type Trend struct {
 	Changes []TrendRow `json:"changes" nullable:"false" doc:"entries of the activity log, by verb"`
 	Calls   []TrendRow `json:"calls" nullable:"false" doc:"our calls to Salesforce, of the last 24 hours"`
 	Seats   []TrendRow `json:"seats" nullable:"false" doc:"seats in use at the end of an hour in which that changed, by license type; the first of each type is how many there were at since"`
+	Lag     []LagRow   `json:"lag" nullable:"false" doc:"how long changes took from Salesforce to the directory"`
+}
+
+// LagRow is how long the changes that were applied within an hour took from
+// their time in Salesforce, to the directory. What is older than a day when it
+// is first seen does not count.
+type LagRow struct {
+	At     time.Time `json:"at"` // when the hour began
+	N      int64     `json:"n"`  // changes
+	MeanMS int64     `json:"mean_ms"`
+	MostMS int64     `json:"most_ms"`
 }
 
 // TrendRow is one count.
@@ -40,7 +51,10 @@ func (e *Engine) Trend(ctx context.Context, days int) (Trend, error) {
 	h.Changes, h.Calls = trendRows(counts.Changes), trendRows(counts.Calls)
 	lately := e.now().Add(-day).Truncate(time.Hour)
 	h.Calls = slices.DeleteFunc(h.Calls, func(r TrendRow) bool { return r.At.Before(lately) })
-	h.Seats = []TrendRow{}
+	h.Seats, h.Lag = []TrendRow{}, make([]LagRow, 0, len(counts.Lags))
+	for _, l := range counts.Lags {
+		h.Lag = append(h.Lag, LagRow{time.Unix(l.Hour*3600, 0).UTC(), l.N, l.Sum / l.N / 1000, l.Most / 1000})
+	}
 	for _, l := range licenses {
 		moves := map[int64]int64{}
 		for _, t := range counts.Taken {

@@ -89,3 +89,29 @@ func TestPeopleAndTrend(t *testing.T) {
 		}
 	})
 }
+
+// The trend tells how long changes took; what is older than a day when it is
+// first seen does not count.
+func TestLag(t *testing.T) {
+	onBoth(t, wish{users: 20}, func(t *testing.T, x *world) {
+		x.full()
+		before, err := x.engine.Trend(t.Context(), 1)
+		must(t, err)
+		x.hire("fresh")
+		x.changes()
+		after, err := x.engine.Trend(t.Context(), 1)
+		must(t, err)
+		count := func(tr rostersync.Trend) (n int64) {
+			for _, l := range tr.Lag {
+				n += l.N
+				if l.MeanMS < 0 || l.MostMS < l.MeanMS || l.MostMS >= 24*3600*1000 {
+					t.Errorf("a lag of %d ms on average, %d at most", l.MeanMS, l.MostMS)
+				}
+			}
+			return n
+		}
+		if count(after) != count(before)+1 {
+			t.Errorf("one change more, and lags of %d before, %d after", count(before), count(after))
+		}
+	})
+}

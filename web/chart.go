@@ -118,8 +118,64 @@ func (v *visit) chartHealth(p *healthPage) error {
 	if err != nil {
 		return err
 	}
-	p.Charts = []chart{v.chartChanges(h.Changes), v.chartCalls(h.Calls, p.Status.Quota.Budget)}
+	p.Charts = []chart{v.chartChanges(h.Changes), v.chartLag(h.Lag), v.chartCalls(h.Calls, p.Status.Quota.Budget)}
 	return nil
+}
+
+// chartLag draws how long changes took from Salesforce to the dialer, hour by
+// hour: the longest of each hour, and what they took on average.
+func (v *visit) chartLag(lags []control.LagRow) chart {
+	c := chart{ID: "lag", Title: "From Salesforce to the dialer, last 24 hours", Unit: "time"}
+	end := time.Now().UTC().Truncate(time.Hour)
+	hours := make([]control.LagRow, 24)
+	most := int64(0)
+	for _, l := range lags {
+		if i := 23 - int(end.Sub(l.At)/time.Hour); i >= 0 && i < 24 {
+			hours[i], most = l, max(most, l.MostMS)
+		}
+	}
+	c.Empty = most == 0
+	top := roundSpan(time.Duration(most) * time.Millisecond)
+	y := func(ms int64) float64 {
+		return chartBottom - (chartBottom-chartTop)*float64(time.Duration(ms)*time.Millisecond)/float64(top)
+	}
+	for i := range int64(3) {
+		c.Lines = append(c.Lines, tick{chartBottom - (chartBottom-chartTop)*float64(i)/2, span(top * time.Duration(i) / 2)})
+	}
+	c.Series = []series{{Label: "longest"}, {Label: "on average"}}
+	slot := (chartRight - chartLeft) / 24
+	var path strings.Builder
+	for i, l := range hours {
+		label := end.Add(time.Duration(i-23) * time.Hour).In(v.zone).Format("15:04")
+		x := chartLeft + slot*(float64(i)+0.5)
+		if i%4 == 3 {
+			c.Ticks = append(c.Ticks, tick{x, label})
+		}
+		if l.N == 0 {
+			c.Rows = append(c.Rows, point{label, []string{"–", "–"}})
+			continue
+		}
+		longest, mean := span(time.Duration(l.MostMS)*time.Millisecond), span(time.Duration(l.MeanMS)*time.Millisecond)
+		c.Rows = append(c.Rows, point{label, []string{longest, mean}})
+		at := min(y(l.MostMS), chartBottom-1)
+		c.Series[0].Bars = append(c.Series[0].Bars, bar{x - slot*0.35, at, slot * 0.7, chartBottom - at, fmt.Sprintf("%s: %s at most, %s on average, %s", label, longest, mean, plural(l.N, "change", "changes"))})
+		fmt.Fprintf(&path, "M%.1f %.1f h%.1f ", x-slot*0.35, y(l.MeanMS), slot*0.7)
+	}
+	c.Series[1].Path = strings.TrimSpace(path.String())
+	return c
+}
+
+// roundSpan is a round time at or above one, of which a half is one too.
+func roundSpan(most time.Duration) time.Duration {
+	for _, d := range []time.Duration{
+		200 * time.Millisecond, time.Second, 2 * time.Second, 10 * time.Second, 20 * time.Second, time.Minute, 2 * time.Minute, 10 * time.Minute,
+		20 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 12 * time.Hour,
+	} {
+		if most <= d {
+			return d
+		}
+	}
+	return 24 * time.Hour
 }
 
 // daily are the figures of one day.
