@@ -29,7 +29,7 @@ GOIMPORTS     := $(TOOLS)/goimports-$(GOIMPORTS_VERSION)
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build demo test check static race fmt units kill bench setup tools install uninstall clean $(PROGRAMS)
+.PHONY: help build demo test check static generated generate race fmt units kill bench setup tools install uninstall clean $(PROGRAMS)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -46,7 +46,7 @@ demo: build ## a simulated org flows into a dialer's directory; DEMO_SECONDS=20 
 test: ## everything: set-up, checks, the unit file, all tests with -race on SQLite and Postgres
 	@scripts/test
 
-check: static race ## what to run before a push: the static checks, and all tests with -race
+check: static generated race ## what to run before a push: the static checks, and all tests with -race
 
 # golangci-lint holds vet's and the formatters' findings too; the plain tools have the last word.
 static: tools ## gofumpt, goimports, go vet, golangci-lint
@@ -54,6 +54,12 @@ static: tools ## gofumpt, goimports, go vet, golangci-lint
 	@scripts/unformatted $(GOIMPORTS) -local $(MODULE) -l .
 	@go vet ./...
 	@$(GOLANGCI_LINT) run ./...
+
+generated: ## that the generated code is what its source says
+	@scripts/generate --check
+
+generate: ## write the generated code anew
+	@scripts/generate
 
 race: ## all tests with -race; ROSTERD_TEST_POSTGRES=<url> adds Postgres
 	@go test -race -count=1 -timeout 30m -p 2 ./...
