@@ -34,6 +34,9 @@ func printRun(w io.Writer, r *control.Run) {
 	}
 	row(verb, countsText(r))
 	row("read", fmt.Sprintf("%s with %s", count(r.Read, "user"), count(r.SalesforceCalls, "API call")))
+	if r.Snapshot != "" {
+		row("snapshot", string(r.Snapshot)+", since "+r.SnapshotWhy)
+	}
 	row("error", r.Error)
 	row("hint", r.Hint)
 	printPlanned(w, r)
