@@ -55,11 +55,11 @@ static: tools ## gofumpt, goimports, go vet, golangci-lint
 	@go vet ./...
 	@$(GOLANGCI_LINT) run ./...
 
-generated: ## that the generated code is what its source says
-	@scripts/generate --check
+generated: tools ## that the generated code is what its source says
+	@GOIMPORTS="$(GOIMPORTS) -local $(MODULE)" scripts/generate --check
 
-generate: ## write the generated code anew
-	@scripts/generate
+generate: tools ## write the generated code anew
+	@GOIMPORTS="$(GOIMPORTS) -local $(MODULE)" scripts/generate
 
 race: ## all tests with -race; ROSTERD_TEST_POSTGRES=<url> adds Postgres
 	@go test -race -count=1 -timeout 30m -p 2 ./...

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -14,9 +15,7 @@ func encode(t *testing.T, s *schema, head map[string]any) []byte {
 		"entityName": "User", "recordIds": []any{"0055f00000GBZR4AAP"}, "changeType": "UPDATE", "commitTimestamp": int64(1714155903000),
 		"commitNumber": int64(1652977933433528300), "nulledFields": []any{}, "diffFields": []any{}, "changedFields": []any{},
 	}
-	for k, v := range head {
-		h[k] = v
-	}
+	maps.Copy(h, head)
 	raw, err := s.avro.Encode(map[string]any{"ChangeEventHeader": h})
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +33,8 @@ func TestChange(t *testing.T) {
 		want Change
 	}{
 		{
-			"update", map[string]any{"nulledFields": []any{"0x010000"}, "changedFields": []any{"0x010000210000"}},
+			"update",
+			map[string]any{"nulledFields": []any{"0x010000"}, "changedFields": []any{"0x010000210000"}},
 			Change{Kind: KindUpdate, IDs: []string{first}, Fields: []string{"IsActive", "LastModifiedDate", "Phone"}, Committed: at},
 		},
 		{"merged", map[string]any{"recordIds": []any{first, second}, "changedFields": []any{"0x40"}}, Change{Kind: KindUpdate, IDs: []string{first, second}, Fields: []string{"Title"}, Committed: at}},

@@ -59,7 +59,6 @@ func (l *line) receive() (*eventbus.FetchResponse, error) {
 type bus struct {
 	t     *testing.T
 	lines chan *line
-	open  int // lines at a time
 
 	mu       sync.Mutex // guards what follows
 	position []byte
@@ -179,17 +178,17 @@ func (b *bus) next() (*line, *eventbus.FetchRequest) {
 
 func replay(i int) []byte { return []byte(fmt.Sprintf("%08d", i)) }
 
-func (b *bus) event(i int, schemaID string, head map[string]any) *eventbus.ConsumerEvent {
+func (b *bus) event(i int, schemaID string) *eventbus.ConsumerEvent {
 	b.t.Helper()
 	s, err := parseSchema(b.schemas[schemaID])
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return &eventbus.ConsumerEvent{ReplayId: replay(i), Event: &eventbus.ProducerEvent{SchemaId: schemaID, Payload: encode(b.t, s, head)}}
+	return &eventbus.ConsumerEvent{ReplayId: replay(i), Event: &eventbus.ProducerEvent{SchemaId: schemaID, Payload: encode(b.t, s, nil)}}
 }
 
 func (b *bus) events(from, n int) []*eventbus.ConsumerEvent {
-	one := b.event(from, "one", nil)
+	one := b.event(from, "one")
 	var list []*eventbus.ConsumerEvent
 	for i := range n {
 		list = append(list, &eventbus.ConsumerEvent{ReplayId: replay(from + i), Event: one.GetEvent()})
@@ -274,11 +273,11 @@ func TestQueueIsBounded(t *testing.T) {
 func TestPositionFollowsWhatIsStored(t *testing.T) {
 	follow(t, Options{}, func(t *testing.T, b *bus) {
 		l, _ := b.next()
-		l.say(b.event(7, "one", nil), b.event(9, "one", nil))
+		l.say(b.event(7, "one"), b.event(9, "one"))
 		if got := string(b.position); got != string(replay(7)) {
 			t.Errorf("after events 7 and 9: position %q", got)
 		}
-		l.say(b.event(9, "two", nil))
+		l.say(b.event(9, "two"))
 		if got := string(b.position); got != string(replay(7)) {
 			t.Errorf("after another event 9: position %q", got)
 		}
@@ -319,9 +318,9 @@ func TestNothingIsLostWhenStoringFails(t *testing.T) {
 func TestUnreadable(t *testing.T) {
 	follow(t, Options{}, func(t *testing.T, b *bus) {
 		l, _ := b.next()
-		bad := b.event(2, "one", nil)
+		bad := b.event(2, "one")
 		bad.Event.Payload = bad.Event.Payload[:5]
-		l.say(b.event(1, "one", nil), bad, b.event(3, "two", nil))
+		l.say(b.event(1, "one"), bad, b.event(3, "two"))
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if last := b.got[len(b.got)-1]; last.Unreadable != 1 || len(last.Changes) != 2 || last.Received != 3 {
