@@ -23,6 +23,7 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 		return Run{}, false, err
 	}
 	e.crm().Unhold()
+	e.kickStream()
 	r := Run{Kind: q.Kind, Trigger: triggerRequest, DryRun: q.DryRun, Override: q.Override, Reason: q.Reason, Actor: q.Actor}
 	switch q.Kind {
 	case KindUser:

@@ -124,7 +124,7 @@ func (f follower) Begun(ctx context.Context, s StreamStart) error {
 	e := f.e
 	switch {
 	case s.Lost:
-		e.log.Warn("Salesforce does not know any more where the change events were left off, taking a full snapshot")
+		e.log.Warn("the position of the change events is not known to Salesforce any more, taking a full snapshot")
 		return e.remember(ctx, statePosition, "", stateEverything, stamp(e.now()))
 	case s.After == nil:
 		e.flow.miss()
