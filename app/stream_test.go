@@ -302,4 +302,3 @@ func TestStreamFallsBack(t *testing.T) {
 		s.await("live again", func(c rostersync.ChangesStatus) bool { return c.State == "live" && c.Mode == "stream" })
 	})
 }
-
