@@ -52,6 +52,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return answer(out)(download(ctx, args[1:]))
 		case "load":
 			return answer(out)(load(ctx, args[1:]))
+		case "update":
+			return answer(out)(update(ctx, args[1:]))
 		}
 	}
 	s := &settings{}
@@ -61,7 +63,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fs.IntVar(&s.rounds, "rounds", 3, "how `often` a no-op sync and its floor are taken; the best of each counts")
 	fs.BoolVar(&s.big, "big", false, "measure a million users too")
 	fs.BoolVar(&s.save, "save", false, "store the results in bench/results.json and bench/RESULTS.md")
-	fs.StringVar(&s.only, "only", "", "measure only `part`: sync, api, diff or pages")
+	fs.StringVar(&s.only, "only", "", "measure only `part`: sync, api, diff, pages or mass")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -85,8 +87,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if s.big && !slices.Contains(s.sizes, bigSize) {
 		s.sizes = append(s.sizes, bigSize)
 	}
-	if !slices.Contains([]string{"", "sync", "api", "diff", "pages"}, s.only) {
-		return fmt.Errorf("-only %q: want sync, api, diff or pages", s.only)
+	if !slices.Contains([]string{"", "sync", "api", "diff", "pages", "mass"}, s.only) {
+		return fmt.Errorf("-only %q: want sync, api, diff, pages or mass", s.only)
 	}
 	return s.measure(ctx, out)
 }
@@ -138,7 +140,7 @@ func (s *settings) wants(part string) bool { return s.only == "" || s.only == pa
 
 // many measures what people do in an org of many users.
 func (s *settings) many(ctx context.Context, b *bench, add func([]row, error) error) error {
-	if !s.wants("pages") {
+	if !s.wants("pages") && !s.wants("mass") {
 		return nil
 	}
 	sim, err := b.startSim(ctx, manyUsers)
@@ -150,6 +152,11 @@ func (s *settings) many(ctx context.Context, b *bench, add func([]row, error) er
 		if s.wants("pages") {
 			if err := add(b.pageRows(ctx, sim, name, manyUsers)); err != nil {
 				return fmt.Errorf("pages on %s: %w", name, err)
+			}
+		}
+		if s.wants("mass") {
+			if err := add(b.massRows(ctx, sim, name, manyUsers)); err != nil {
+				return fmt.Errorf("mass actions on %s: %w", name, err)
 			}
 		}
 	}
