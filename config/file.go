@@ -82,6 +82,9 @@ type fileLicense struct {
 	Type    string `yaml:"type"`
 	Seats   int    `yaml:"seats"`
 	Default bool   `yaml:"default"`
+
+	RequiresSalesforce bool `yaml:"requires_salesforce"`
+	NoCTI              bool `yaml:"no_cti"`
 }
 
 type fileRule struct {

@@ -136,7 +136,9 @@ func (c *checker) licenses(key string, fs []fileLicense, s *rostersync.Config) {
 		if f.Default {
 			defaults++
 		}
-		s.Licenses = append(s.Licenses, dialer.License{Type: f.Type, Purchased: int64(f.Seats), Default: f.Default})
+		s.Licenses = append(s.Licenses, dialer.License{
+			Type: f.Type, Purchased: int64(f.Seats), Default: f.Default, RequiresSalesforce: f.RequiresSalesforce, NoCTI: f.NoCTI,
+		})
 	}
 	if defaults == 0 {
 		c.fail(key, "mark the type that new people get with default: true", "no license is the default")

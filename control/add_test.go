@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -18,12 +19,15 @@ type enroller struct {
 	d Directory
 }
 
-func (e enroller) Add(ctx context.Context, refs []string, a dialer.Actor, _ string) ([]sync.AddResult, error) {
+func (e enroller) Add(ctx context.Context, refs, seats []string, a dialer.Actor, _ string) ([]sync.AddResult, error) {
 	var out []sync.AddResult
-	for i, ref := range refs {
-		sfid := "00500000000080" + string(rune('0'+i)) + "AAA"
+	if len(seats) == 0 {
+		seats = []string{"powerdialer"}
+	}
+	for _, ref := range refs {
+		sfid := fmt.Sprintf("005%012dAAA", 8000+int(ref[0])) // the tests' names begin with different letters
 		r := e.d.Apply(ctx, []dialer.Change{{
-			Verb: dialer.VerbCreate, Seats: []string{"powerdialer"}, NoSeat: dialer.NoSeatReject, Actor: a,
+			Verb: dialer.VerbCreate, Seats: seats, NoSeat: dialer.NoSeatReject, Actor: a,
 			User: dialer.User{SalesforceID: sfid, Username: ref, Email: ref, IntegrationInfo: dialer.IntegrationOK},
 		}})[0]
 		if r.Err != nil {
@@ -70,6 +74,15 @@ func TestAddWithATemplate(t *testing.T) {
 		}
 		if _, err := s.dirs["acme"].User(t.Context(), "x@example.com"); err == nil {
 			t.Error("somebody was added all the same")
+		}
+		// Seats instead of the default ones.
+		if r := s.ask(t, Admin, "PATCH", "/v1/licenses/office", `{"purchased":9}`); r.status != 200 {
+			t.Fatalf("seats: %d %s", r.status, r.body)
+		}
+		refused(t, s.ask(t, Manager, "POST", "/v1/users:add", `{"users":["x@example.com"],"only_license_types":true}`), 422, CodeInvalid)
+		added = decode[Added](t, s.ask(t, Manager, "POST", "/v1/users:add", `{"users":["di@example.com"],"license_types":["office"],"only_license_types":true}`))
+		if u := s.user(t, "di@example.com"); len(added.Results) != 1 || !cmp.Equal(u.LicenseTypes, []string{"office"}) {
+			t.Errorf("added with office only: %+v, seats %v", added, u.LicenseTypes)
 		}
 		// What cannot be done for one of them is told, and stands in nobody's way.
 		added = decode[Added](t, s.ask(t, Manager, "POST", "/v1/users:add", `{"users":["cy@example.com"],"attributes":{"international_dialing":true}}`))

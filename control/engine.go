@@ -41,7 +41,8 @@ type Engine interface {
 	Status(ctx context.Context) (sync.Status, error)
 	Explain(ctx context.Context, ref string) (sync.Explanation, error)
 	// Add enrolls Salesforce users by id, user name or e-mail address.
-	Add(ctx context.Context, refs []string, a dialer.Actor, reason string) ([]sync.AddResult, error)
+	// With seats, each gets those instead of the default ones.
+	Add(ctx context.Context, refs, seats []string, a dialer.Actor, reason string) ([]sync.AddResult, error)
 	// Attention returns what waits for a person, or what was ignored.
 	Attention(ctx context.Context, ignored bool) ([]sync.AttentionItem, error)
 	ResolveAttention(ctx context.Context, id int64, d sync.Decision, a dialer.Actor) error

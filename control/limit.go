@@ -89,6 +89,9 @@ func (c call) keeps(was, next *dialer.User) error {
 			found.add("body.attributes."+string(g.Kind), "can be "+c.limits()+" only")
 		}
 	}
+	if f := dialer.FieldMemberAllDesks; c.governs(dialer.KindDesk) && f.Flag(next) && !f.Flag(was) {
+		found.add("body.attributes."+string(f), "would be desks that are not the caller's")
+	}
 	if len(found.fields) == 0 && !c.reaches(next) {
 		found.add("body.attributes."+string(c.Within[0].Kind), "must stay "+c.limits())
 	}

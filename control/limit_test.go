@@ -73,6 +73,8 @@ func TestLimitedManager(t *testing.T) {
 			{"PATCH", rep1, `{"attributes":{"desk":["APAC"],"tag":[]}}`, 403, CodeForbidden},
 			{"PATCH", rep1, `{"attributes":{"desk":[],"tag":[]}}`, 403, CodeForbidden},
 			{"PATCH", rep1, `{"add":{"desk":["APAC"]}}`, 403, CodeForbidden},
+			{"PATCH", rep1, `{"attributes":{"member_all_desks":true}}`, 403, CodeForbidden},
+			{"POST", "/v1/mass-actions", `{"scope":{"filter":"status=active"},"action":"set","field":"member_all_desks","value":true}`, 403, CodeForbidden},
 			{"POST", "/v1/users", `{"attributes":{"username":"x1","email":"x1@example.com"}}`, 403, CodeForbidden},
 			{"POST", "/v1/users:add", `{"users":["new@example.com"]}`, 403, CodeForbidden},
 			{"POST", "/v1/users:import", `[]`, 403, CodeForbidden},

@@ -136,7 +136,7 @@ func previewMass(ctx context.Context, c call, in *struct {
 	if err := b.check(); err != nil {
 		return nil, err
 	}
-	if c.governs(b.Field.Kind()) {
+	if c.governs(b.Field.Kind()) || b.Field == dialer.FieldMemberAllDesks && c.governs(dialer.KindDesk) {
 		return nil, newProblem(http.StatusForbidden, CodeForbidden, fmt.Sprintf("%s is limited to users of %s, and cannot change that for many", c.Name, c.limits()), "")
 	}
 	if b.Scope.Filter != "" {

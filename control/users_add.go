@@ -15,6 +15,7 @@ type NewPeople struct {
 	Users      []string                  `json:"users" minItems:"1" maxItems:"2000" nullable:"false" doc:"Salesforce id, user name or e-mail address"`
 	Template   string                    `json:"template,omitempty" maxLength:"255" doc:"name of the template that all of them are set up from"`
 	Licenses   []string                  `json:"license_types,omitempty" maxItems:"20" nullable:"false" doc:"seats to take beside the default ones; those of the template when left out"`
+	Only       bool                      `json:"only_license_types,omitempty" doc:"those seats instead of the default ones"`
 	Attributes map[string]any            `json:"attributes,omitempty" doc:"attributes for all of them; they outweigh the template"`
 	Overrides  map[string]map[string]any `json:"overrides,omitempty" doc:"attributes for single people, by the name in users; they outweigh the rest"`
 	Reason     string                    `json:"reason,omitempty" maxLength:"500"`
@@ -28,7 +29,14 @@ func (c call) add(ctx context.Context, p *NewPeople) ([]sync.AddResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := c.Engine.Add(ctx, p.Users, c.Actor(), p.Reason)
+	var instead []string
+	if p.Only {
+		if len(seats) == 0 {
+			return nil, invalid("only_license_types needs license_types", "name them, or use a template that does")
+		}
+		instead, seats = seats, nil
+	}
+	results, err := c.Engine.Add(ctx, p.Users, instead, c.Actor(), p.Reason)
 	if err != nil || len(values)+len(p.Overrides)+len(seats) == 0 {
 		return results, err
 	}

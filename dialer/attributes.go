@@ -62,7 +62,7 @@ var attributes = []Attribute{
 	{Name: FieldTag, Label: "Tags", Section: SectionGroups, Kind: ValueGroups, Owner: seed, Mapped: true, Mass: true},
 	{Name: FieldSkillGroup, Label: "Skill groups", Section: SectionGroups, Kind: ValueGroups, Owner: seed, Mapped: true, Mass: true},
 	{Name: FieldDesk, Label: "Desks", Section: SectionGroups, Kind: ValueGroups, Owner: seed, Mapped: true, Mass: true},
-	{Name: FieldMemberAllDesks, Label: "Member of all desks", Section: SectionGroups, Kind: ValueFlag, Owner: admin, Mapped: true, Mass: true, Help: "of those to come too"},
+	{Name: FieldMemberAllDesks, Label: "Member of all desks", Section: SectionGroups, Kind: ValueFlag, Owner: admin, Mapped: true, Mass: true, Help: "of those to come too: found by each of them, beside the user's own"},
 	{Name: FieldCampaign, Label: "Campaigns", Section: SectionGroups, Kind: ValueGroups, Owner: seed, Mapped: true, Mass: true},
 	{Name: FieldInitiative, Label: "Dialer initiatives", Section: SectionGroups, Kind: ValueGroups, Owner: seed, Mapped: true, Mass: true},
 	{Name: FieldACD, Label: "ACDs", Section: SectionGroups, Kind: ValueGroups, Owner: seed, Mapped: true, Mass: true},
@@ -151,6 +151,7 @@ var attributes = []Attribute{
 	{Name: FieldOnboarding, Label: "Set-up", Section: SectionProvisioning, Kind: ValueList, Owner: system, Derived: true, Columns: []Attribute{
 		{Name: "step", Label: "Step", Kind: ValueText}, {Name: "state", Label: "State", Kind: ValueChoice, Choices: []string{"done", "open", "optional"}},
 	}},
+	{Name: FieldEffectiveDesks, Label: "Desks in force", Section: SectionGroups, Kind: ValueList, Owner: system, Derived: true, Help: "the user's own, or all there are"},
 	{Name: "effective_first_attempts", Label: "First dial attempts in force", Section: SectionCalling, Kind: ValueNumber, Max: 10_000, Owner: system, Derived: true},
 	{Name: "effective_second_attempts", Label: "Second dial attempts in force", Section: SectionCalling, Kind: ValueNumber, Max: 10_000, Owner: system, Derived: true},
 	{Name: "device_states", Label: "State of devices", Section: SectionPhone, Kind: ValueList, Owner: system, Derived: true, Columns: []Attribute{

@@ -3,13 +3,14 @@ package dialer
 // Derived is what follows from a user's attributes, under the names of the
 // attributes that are derived.
 type Derived struct {
-	PhoneValid        bool    `json:"phone_valid"`
-	MobileValid       bool    `json:"mobile_valid"`
-	IntegrationStatus string  `json:"integration_status"`
-	EffectiveCallerID string  `json:"effective_caller_id"`
-	EffectiveRegion   string  `json:"effective_region"`
-	Onboarding        []Step  `json:"onboarding"`
-	Missing           []Field `json:"missing"` // contact data that Salesforce lacks
+	PhoneValid        bool     `json:"phone_valid"`
+	MobileValid       bool     `json:"mobile_valid"`
+	IntegrationStatus string   `json:"integration_status"`
+	EffectiveCallerID string   `json:"effective_caller_id"`
+	EffectiveRegion   string   `json:"effective_region"`
+	EffectiveDesks    []string `json:"effective_desks"` // of a member of all desks, every one
+	Onboarding        []Step   `json:"onboarding"`
+	Missing           []Field  `json:"missing"` // contact data that Salesforce lacks
 
 	// What is in force where a user's own setting and one of the org or of the
 	// department meet.
@@ -40,8 +41,9 @@ type Step struct {
 // is an org without entitlements, and a permission group that grants nothing.
 type Surroundings struct {
 	Org             OrgSettings
-	PermissionGroup Values // settings of the user's
-	Department      Values // settings of the user's
+	PermissionGroup Values   // settings of the user's
+	Department      Values   // settings of the user's
+	Desks           []string // all there are
 }
 
 // Derive works out what follows from a user's attributes.
@@ -53,6 +55,12 @@ func Derive(u *User, s Surroundings) Derived {
 	}
 	if u.SalesforceID != "" && (u.IntegrationInfo == "" || u.IntegrationInfo == IntegrationOK) {
 		d.IntegrationStatus = StatusIntegrated
+	}
+	if d.EffectiveDesks = u.In(KindDesk); FieldMemberAllDesks.Flag(u) {
+		d.EffectiveDesks = s.Desks
+	}
+	if d.EffectiveDesks == nil {
+		d.EffectiveDesks = []string{}
 	}
 	d.FirstAttempts, d.SecondAttempts = s.Org.Attempts()
 	for f, n := range map[Field]*int64{FieldFirstAttempts: &d.FirstAttempts, FieldSecondAttempts: &d.SecondAttempts} {

@@ -104,6 +104,7 @@ const (
 	FieldEffectiveRegion   Field = "effective_region"
 	FieldOnboarding        Field = "onboarding"
 	FieldMissing           Field = "missing"
+	FieldEffectiveDesks    Field = "effective_desks"
 )
 
 // GroupField returns the attribute that holds the groups of one kind.

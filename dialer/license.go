@@ -10,4 +10,7 @@ type License struct {
 	Default bool `json:"default"`
 	// RequiresSalesforce says that only users linked to Salesforce can hold it.
 	RequiresSalesforce bool `json:"requires_salesforce"`
+	// NoCTI says that its seats come without the CTI in Salesforce, which a
+	// screen pop needs.
+	NoCTI bool `json:"no_cti"`
 }

@@ -11,8 +11,10 @@ import (
 )
 
 // Add enrolls Salesforce users, named as the mirror knows them, each for
-// itself. Those in nobody's scope are refused with the reason.
-func (e *Engine) Add(ctx context.Context, refs []string, a dialer.Actor, reason string) ([]AddResult, error) {
+// itself. Those in nobody's scope are refused with the reason. They get seats of
+// the types named, or of the default ones; who must wait for a seat gets a
+// default one in turn.
+func (e *Engine) Add(ctx context.Context, refs, seats []string, a dialer.Actor, reason string) ([]AddResult, error) {
 	if err := e.ready(false); err != nil {
 		return nil, err
 	}
@@ -42,6 +44,7 @@ func (e *Engine) Add(ctx context.Context, refs []string, a dialer.Actor, reason 
 	e.mu.Lock()
 	run := e.newRunLocked(Run{Kind: KindUser, Trigger: triggerRequest, Reason: reason, Actor: a, Users: ids})
 	e.mu.Unlock()
+	run.seats = seats
 	run.stage(stageReconcile, len(ids))
 	ctx = context.WithoutCancel(ctx) // it is short, and half of it would help nobody
 	err := e.enter(ctx, run)

@@ -318,7 +318,7 @@ func TestBlindScope(t *testing.T) {
 		x.deactivate(x.ids()[1])
 		want(t, x.changes(), rostersync.SucceededIssues, map[string]int{"created": 0, "reactivated": 0, "deactivated": 1})
 		want(t, x.full(), rostersync.Succeeded, map[string]int{"created": 0, "reactivated": 0, "deactivated": 0})
-		if out, err := x.engine.Add(t.Context(), []string{joiner}, dana, ""); err != nil || out[0].Outcome != "refused" {
+		if out, err := x.engine.Add(t.Context(), []string{joiner}, nil, dana, ""); err != nil || out[0].Outcome != "refused" {
 			t.Errorf("added blindly: %+v, %v", out, err)
 		}
 		x.org.Faults().ShowField("User", "Department")

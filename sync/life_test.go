@@ -189,7 +189,7 @@ func TestPauseOfTheOrg(t *testing.T) {
 		if !errors.Is(err, rostersync.ErrPaused) {
 			t.Errorf("request: %v", err)
 		}
-		if _, err := x.engine.Add(t.Context(), []string{x.ids()[0]}, dana, ""); !errors.Is(err, rostersync.ErrPaused) {
+		if _, err := x.engine.Add(t.Context(), []string{x.ids()[0]}, nil, dana, ""); !errors.Is(err, rostersync.ErrPaused) {
 			t.Errorf("add: %v", err)
 		}
 		x.deactivate(x.ids()[0])
@@ -215,7 +215,7 @@ func TestStandby(t *testing.T) {
 		if st.State != "standby" || st.LastFull.IsZero() || st.Enrolled != 10 {
 			t.Errorf("standby: %+v", st)
 		}
-		if _, err := second.Add(t.Context(), []string{x.ids()[0]}, dana, ""); !errors.Is(err, rostersync.ErrStandby) {
+		if _, err := second.Add(t.Context(), []string{x.ids()[0]}, nil, dana, ""); !errors.Is(err, rostersync.ErrStandby) {
 			t.Errorf("add: %v", err)
 		}
 		if _, err := second.Approve(t.Context(), 1, dana, ""); !errors.Is(err, rostersync.ErrStandby) {

@@ -136,7 +136,7 @@ func TestDeletedByAdministrator(t *testing.T) {
 		if e.Conclusion != "Deleted from the dialer by an administrator; the sync does not add them again, a person can." {
 			t.Errorf("explain: %s", e.Conclusion)
 		}
-		out, err := x.engine.Add(t.Context(), []string{id}, dana, "came back")
+		out, err := x.engine.Add(t.Context(), []string{id}, nil, dana, "came back")
 		must(t, err)
 		if out[0].Outcome != "added" || out[0].UserID == old {
 			t.Errorf("added: %+v", out)
@@ -187,6 +187,29 @@ func TestAdministratorsDecisions(t *testing.T) {
 
 // Selected enrollment: nobody joins by themselves, and who was added is kept
 // true.
+// Who is added with seats of other types gets those, and none of the default.
+func TestAddedWithOtherSeats(t *testing.T) {
+	two := func(c *rostersync.Config) {
+		c.Enrollment, c.Guard = rostersync.EnrollSelected, rostersync.Guard{}
+		c.Licenses = append(c.Licenses, dialer.License{Type: "office", Purchased: 5})
+	}
+	onBoth(t, wish{users: 4, cfg: two, seats: 3}, func(t *testing.T, x *world) {
+		ids := x.ids()
+		x.changes()
+		if _, err := x.engine.Add(t.Context(), ids[:1], []string{"office"}, dana, ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := x.engine.Add(t.Context(), ids[1:2], nil, dana, ""); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []string{"office", "powerdialer"} {
+			if u := x.person(ids[i]); !equal(u.LicenseTypes, []string{want}) {
+				t.Errorf("user %d has %v, want %s", i, u.LicenseTypes, want)
+			}
+		}
+	})
+}
+
 func TestSelectedEnrollment(t *testing.T) {
 	selected := func(c *rostersync.Config) { c.Enrollment, c.Guard = rostersync.EnrollSelected, rostersync.Guard{} }
 	onBoth(t, wish{users: 12, cfg: selected, seats: 3}, func(t *testing.T, x *world) {
@@ -197,7 +220,7 @@ func TestSelectedEnrollment(t *testing.T) {
 		x.deactivate(ids[9])
 		local := x.local("had.it.before", dialerEmail(x, ids[1]))
 		x.changes()
-		out, err := x.engine.Add(t.Context(), []string{ids[0], ids[1], ids[9], "nobody@example.com", ids[0]}, dana, "starters")
+		out, err := x.engine.Add(t.Context(), []string{ids[0], ids[1], ids[9], "nobody@example.com", ids[0]}, nil, dana, "starters")
 		must(t, err)
 		got := make([]string, len(out))
 		for i, r := range out {
@@ -209,11 +232,11 @@ func TestSelectedEnrollment(t *testing.T) {
 		if x.person(ids[1]).ID != local || len(x.users()) != 2 {
 			t.Errorf("users: %+v", x.users())
 		}
-		if out, err = x.engine.Add(t.Context(), []string{ids[0]}, dana, ""); err != nil || out[0].Outcome != "already" {
+		if out, err = x.engine.Add(t.Context(), []string{ids[0]}, nil, dana, ""); err != nil || out[0].Outcome != "already" {
 			t.Errorf("again: %+v, %v", out, err)
 		}
 		// The local user had no seat: two more fit, then it is full.
-		out, err = x.engine.Add(t.Context(), ids[2:5], dana, "")
+		out, err = x.engine.Add(t.Context(), ids[2:5], nil, dana, "")
 		must(t, err)
 		if got := []string{out[0].Outcome, out[1].Outcome, out[2].Outcome}; !equal(got, []string{"added", "added", "no_seat"}) {
 			t.Errorf("at the cap: %q", got)

@@ -47,6 +47,9 @@ func (e *Engine) newPass(ctx context.Context, run *running, ids []string) (*pass
 			p.diff.Seats = append(p.diff.Seats, l.Type)
 		}
 	}
+	if run.seats != nil {
+		p.diff.Seats = run.seats
+	}
 	if err := p.load(ctx); err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ type running struct {
 	ended       chan struct{}
 	empty       bool     // a dry run against an empty directory
 	overlay     *overlay // in a dry run, what Salesforce said
+	seats       []string // what who is added gets; nil for the default types
 	hidden      []string // in a dry run, what cannot be read
 	wrote       []string // whose mirror rows changed, in a run that reads changes or some users
 	partial     bool     // not everyone could be read

@@ -18,7 +18,7 @@ func TestPeopleAndTrend(t *testing.T) {
 		gone := x.hire("gone", func(u *simorg.User) { u.IsActive = false })
 		x.full()
 		actor := dialer.Actor{Kind: "admin", Name: "ann"}
-		_, err := x.engine.Add(t.Context(), ids[:3], actor, "")
+		_, err := x.engine.Add(t.Context(), ids[:3], nil, actor, "")
 		must(t, err)
 
 		list := func(q rostersync.PeopleQuery) map[string]rostersync.Person {
@@ -55,7 +55,7 @@ func TestPeopleAndTrend(t *testing.T) {
 			if _, in := fit[id]; in != p.CanAdd {
 				t.Errorf("%s can be added: %t, and is listed so: %t", id, p.CanAdd, in)
 			}
-			results, err := x.engine.Add(t.Context(), []string{id}, actor, "")
+			results, err := x.engine.Add(t.Context(), []string{id}, nil, actor, "")
 			must(t, err)
 			if added := results[0].Outcome == "added"; added != p.CanAdd {
 				t.Errorf("%s: the list says %t (%s), adding says %+v", id, p.CanAdd, p.Why, results[0])

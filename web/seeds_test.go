@@ -41,7 +41,7 @@ func (c *crowd) People(_ context.Context, q sync.PeopleQuery) (sync.PeoplePage, 
 
 func (c *crowd) Trend(context.Context, int) (sync.Trend, error) { return sync.Trend{}, nil }
 
-func (c *crowd) Add(ctx context.Context, refs []string, by dialer.Actor, _ string) ([]sync.AddResult, error) {
+func (c *crowd) Add(ctx context.Context, refs, _ []string, by dialer.Actor, _ string) ([]sync.AddResult, error) {
 	var out []sync.AddResult
 	for _, ref := range refs {
 		r := c.d.Apply(ctx, []dialer.Change{{Verb: dialer.VerbCreate, Actor: by, Seats: []string{"powerdialer"}, NoSeat: dialer.NoSeatReject, User: dialer.User{

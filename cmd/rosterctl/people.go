@@ -69,6 +69,7 @@ func (t *tool) peopleFlags(c *cobra.Command, p *control.NewPeople, set, each *[]
 	f := c.Flags()
 	f.StringVar(&p.Template, "template", "", "`name` of the template that they are set up from")
 	f.StringArrayVar(&p.Licenses, "license", nil, "take a seat of this `type` beside the default ones; may be repeated")
+	f.BoolVar(&p.Only, "only", false, "take the seats of --license, or of the template, instead of the default ones")
 	f.StringArrayVar(set, "set", nil, "`NAME=VALUE` of an attribute for all of them; may be repeated")
 	f.StringArrayVar(each, "set-for", nil, "`ID:NAME=VALUE`, an attribute for one of them; ID as it was given; may be repeated")
 	t.completeLicenses(c)

@@ -131,7 +131,7 @@ func (e *Engine) Explain(ctx context.Context, ref string) (rostersync.Explanatio
 }
 
 // Add enrolls people of Salesforce.
-func (e *Engine) Add(ctx context.Context, refs []string, _ dialer.Actor, _ string) ([]rostersync.AddResult, error) {
+func (e *Engine) Add(ctx context.Context, refs, _ []string, _ dialer.Actor, _ string) ([]rostersync.AddResult, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var out []rostersync.AddResult

@@ -96,6 +96,8 @@ func Run(t *testing.T, open func(t testing.TB) Directory) {
 		{"PersonalNumbers", testPersonalNumbers},
 		{"GroupCatalog", testCatalog},
 		{"GroupMembers", testGroupMembers},
+		{"AllDesks", testAllDesks},
+		{"ScreenPopNeedsCTI", testScreenPop},
 		{"GroupSettings", testGroupSettings},
 		{"AreaCodes", testAreaCodes},
 		{"Templates", testTemplates},

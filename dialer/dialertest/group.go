@@ -283,3 +283,46 @@ func testDerived(t *testing.T, s *suite) {
 		t.Errorf("devices %v, want %v", d.Devices, want)
 	}
 }
+
+// A member of all desks is found by each of them, by those to come too, but is
+// not within the reach of who is limited to one.
+func testAllDesks(t *testing.T, s *suite) {
+	ids := s.add(in(dialer.KindDesk, 1, "EMEA"), plain(2), plain(3))
+	s.group(dialer.KindDesk, "APAC", nil)
+	s.apply("applied", s.set(ids[1], dialer.FieldMemberAllDesks, true))
+	found := func(q dialer.Query) (list []string) {
+		t.Helper()
+		for u, err := range s.d.Users(t.Context(), q) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, u.ID)
+		}
+		return list
+	}
+	for name, want := range map[string][]string{"EMEA": ids[:2], "APAC": ids[1:2], "to come": ids[1:2]} {
+		if got := found(dialer.Query{Groups: []dialer.Group{{Kind: dialer.KindDesk, Name: name}}}); !slices.Equal(got, want) {
+			t.Errorf("on %s: %v, want %v", name, got, want)
+		}
+	}
+	if got := found(dialer.Query{Groups: []dialer.Group{{Kind: dialer.KindTag, Name: "EMEA"}}}); len(got) != 0 {
+		t.Errorf("with a tag: %v", got)
+	}
+	if got := found(dialer.Query{Within: []dialer.Group{{Kind: dialer.KindDesk, Name: "EMEA"}}}); !slices.Equal(got, ids[:1]) {
+		t.Errorf("within a desk: %v", got)
+	}
+	derive, err := s.d.Deriver(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]string{{"EMEA"}, {"APAC", "EMEA"}, {}} {
+		u := s.user(ids[i])
+		if got := derive(&u).EffectiveDesks; !slices.Equal(got, want) {
+			t.Errorf("desks of user %d: %v, want %v", i, got, want)
+		}
+	}
+	s.apply("applied", s.set(ids[1], dialer.FieldMemberAllDesks, false))
+	if got := found(dialer.Query{Groups: []dialer.Group{{Kind: dialer.KindDesk, Name: "APAC"}}}); len(got) != 0 {
+		t.Errorf("a member of no desk is on %v", got)
+	}
+}

@@ -238,3 +238,34 @@ func testLicenseSettings(t *testing.T, s *suite) {
 		t.Error("a license type without a name was taken")
 	}
 }
+
+// A screen pop needs a seat with the CTI in Salesforce when it is switched on;
+// to lose the seat leaves the setting alone.
+func testScreenPop(t *testing.T, s *suite) {
+	err := s.d.SetLicenses(t.Context(), []dialer.License{{Type: "agent", Purchased: 9}, {Type: "office", Purchased: 9, NoCTI: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, o := s.license("agent"), s.license("office"); a.NoCTI || !o.NoCTI {
+		t.Errorf("without CTI: agent %t, office %t", a.NoCTI, o.NoCTI)
+	}
+	r := s.apply("applied applied", create(plain(1), "office"), create(plain(2), "agent"))
+	pop := func(i int) dialer.Change { return s.set(r[i].UserID, dialer.FieldScreenPopEnabled, true) }
+	s.invalid(dialer.FieldScreenPopEnabled, pop(0))
+	s.apply("applied", pop(1))
+	more := change(dialer.VerbActivate, r[0].UserID, person)
+	more.Seats = []string{"agent"}
+	s.apply("applied", more)
+	s.apply("applied", pop(0))
+	s.apply("applied", deactivate(r[0].UserID, person))
+	again := change(dialer.VerbActivate, r[0].UserID, person)
+	again.Seats = []string{"office"}
+	s.apply("applied", again)
+	if u := s.user(r[0].UserID); !dialer.FieldScreenPopEnabled.Flag(&u) {
+		t.Error("the setting was lost with the seat")
+	}
+	u := plain(3)
+	dialer.FieldScreenPopEnabled.SetText(&u, "true")
+	s.apply("refused", create(u, "office"))
+	s.apply("applied", create(u, "office", "agent"))
+}

@@ -391,6 +391,7 @@ func (d *Directory) MayReceive(ctx context.Context, userID, number string) (allo
 // the settings of the org and of its permission groups as they are now.
 func (d *Directory) Deriver(ctx context.Context) (func(u *dialer.User) dialer.Derived, error) {
 	var org dialer.OrgSettings
+	var desks []string
 	groups := make(map[dialer.Group]dialer.Values)
 	err := d.db.Read(ctx, func(tx *store.Tx) (err error) {
 		if org, err = d.readOrgSettings(ctx, tx); err != nil {
@@ -402,9 +403,13 @@ func (d *Directory) Deriver(ctx context.Context) (func(u *dialer.User) dialer.De
 			if err := rows.Scan((*string)(&g.Kind), &g.Name, &stored); err != nil {
 				return err
 			}
+			if g.Kind == dialer.KindDesk {
+				desks = append(desks, g.Name)
+				return nil
+			}
 			groups[g], err = dialer.ReadGroupSettings(g.Kind, stored)
 			return err
-		}, "SELECT kind, name, settings FROM groups WHERE org_id = $1 AND kind IN ('permission_group', 'department')", d.org)
+		}, "SELECT kind, name, settings FROM groups WHERE org_id = $1 AND kind IN ('permission_group', 'department', 'desk') ORDER BY name", d.org)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read what users depend on: %w", err)
@@ -412,7 +417,7 @@ func (d *Directory) Deriver(ctx context.Context) (func(u *dialer.User) dialer.De
 	return func(u *dialer.User) dialer.Derived {
 		of := func(k dialer.Kind) dialer.Values { return groups[dialer.Group{Kind: k, Name: u.One(k)}] }
 		return dialer.Derive(u, dialer.Surroundings{
-			Org: org, PermissionGroup: of(dialer.KindPermissionGroup), Department: of(dialer.KindDepartment),
+			Org: org, PermissionGroup: of(dialer.KindPermissionGroup), Department: of(dialer.KindDepartment), Desks: desks,
 		})
 	}, nil
 }

@@ -22,7 +22,11 @@ func (w *where) filter(q dialer.Query) {
 		byKind[g.Kind] = append(byKind[g.Kind], g.Name)
 	}
 	for _, k := range kinds {
-		w.terms = append(w.terms, w.members(w.list("name", byKind[k])+" AND kind = "+w.arg(string(k))))
+		in := w.members(w.list("name", byKind[k]) + " AND kind = " + w.arg(string(k)))
+		if k == dialer.KindDesk {
+			in = "(" + in + " OR " + allDesks + ")"
+		}
+		w.terms = append(w.terms, in)
 	}
 	if q.Within != nil {
 		pairs := []string{"1 = 0"}
@@ -35,6 +39,10 @@ func (w *where) filter(q dialer.Query) {
 		w.terms = append(w.terms, w.term(t))
 	}
 }
+
+// allDesks is the condition of being a member of all desks. It widens what a
+// person looks for, never what somebody is limited to.
+const allDesks = `u.settings LIKE '%"member_all_desks":true%'`
 
 // members is the condition of being in a group that fits; $1 is the org.
 func (w *where) members(groups string) string {

@@ -14,7 +14,7 @@ func (d *Directory) Licenses(ctx context.Context) ([]dialer.License, error) {
 	var list []dialer.License
 	err := d.db.Ask(ctx, func(tx *store.Tx) error {
 		list = nil
-		rows, err := tx.Query(ctx, `SELECT type, purchased, assigned, is_default, requires_salesforce_user
+		rows, err := tx.Query(ctx, `SELECT type, purchased, assigned, is_default, requires_salesforce_user, NOT salesforce_cti
 			FROM license_types WHERE org_id = $1 ORDER BY type`, d.org)
 		if err != nil {
 			return err
@@ -22,7 +22,7 @@ func (d *Directory) Licenses(ctx context.Context) ([]dialer.License, error) {
 		defer func() { _ = rows.Close() }()
 		for rows.Next() {
 			var l dialer.License
-			if err := rows.Scan(&l.Type, &l.Purchased, &l.Assigned, &l.Default, &l.RequiresSalesforce); err != nil {
+			if err := rows.Scan(&l.Type, &l.Purchased, &l.Assigned, &l.Default, &l.RequiresSalesforce, &l.NoCTI); err != nil {
 				return err
 			}
 			l.Left = l.Purchased - l.Assigned
@@ -55,14 +55,14 @@ func (d *Directory) SetLicenses(ctx context.Context, licenses []dialer.License) 
 		}
 		for _, l := range licenses {
 			if _, err := tx.Exec(ctx, `INSERT INTO license_types AS l
-				(org_id, type, purchased, configured, is_default, requires_salesforce_user) VALUES ($1, $2, $3, $3, $4, $5)
+				(org_id, type, purchased, configured, is_default, requires_salesforce_user, salesforce_cti) VALUES ($1, $2, $3, $3, $4, $5, $6)
 				ON CONFLICT (org_id, type) DO UPDATE SET
 				purchased = CASE WHEN l.configured = excluded.configured THEN l.purchased ELSE excluded.purchased END,
 				configured = excluded.configured, is_default = excluded.is_default,
-				requires_salesforce_user = excluded.requires_salesforce_user
+				requires_salesforce_user = excluded.requires_salesforce_user, salesforce_cti = excluded.salesforce_cti
 				WHERE l.configured <> excluded.configured OR l.is_default <> excluded.is_default
-				OR l.requires_salesforce_user <> excluded.requires_salesforce_user`,
-				d.org, l.Type, l.Purchased, l.Default, l.RequiresSalesforce); err != nil {
+				OR l.requires_salesforce_user <> excluded.requires_salesforce_user OR l.salesforce_cti <> excluded.salesforce_cti`,
+				d.org, l.Type, l.Purchased, l.Default, l.RequiresSalesforce, !l.NoCTI); err != nil {
 				return err
 			}
 		}

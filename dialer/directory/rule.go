@@ -117,6 +117,10 @@ func (b *batch) allowed(c *cand) (errs []error) {
 			}
 		}
 	}
+	if f := dialer.FieldScreenPopEnabled; f.Flag(next) && !f.Flag(was) && next.Status == dialer.StatusActive && len(b.pools) > 0 &&
+		!slices.ContainsFunc(next.LicenseTypes, func(kind string) bool { return b.pools[kind] == nil || b.pools[kind].cti }) {
+		errs = append(errs, &dialer.InvalidError{Field: f, Rule: "needs a seat of a license type with the CTI in Salesforce"})
+	}
 	if t := target(next); t != "" && (t != target(was) || was.ID == "") {
 		active := b.targets[t]
 		if e := b.users[t]; e != nil {

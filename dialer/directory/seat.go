@@ -12,6 +12,7 @@ import (
 type pool struct {
 	left               int64
 	requiresSalesforce bool
+	cti                bool // in Salesforce
 }
 
 func (b *batch) loadPools(ctx context.Context) error {
@@ -19,7 +20,7 @@ func (b *batch) loadPools(ctx context.Context) error {
 		b.pools = b.before.pools
 		return nil
 	}
-	rows, err := b.tx.Query(ctx, "SELECT type, purchased - assigned, requires_salesforce_user FROM license_types WHERE org_id = $1",
+	rows, err := b.tx.Query(ctx, "SELECT type, purchased - assigned, requires_salesforce_user, salesforce_cti FROM license_types WHERE org_id = $1",
 		b.d.org)
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func (b *batch) loadPools(ctx context.Context) error {
 	for rows.Next() {
 		var kind string
 		var p pool
-		if err := rows.Scan(&kind, &p.left, &p.requiresSalesforce); err != nil {
+		if err := rows.Scan(&kind, &p.left, &p.requiresSalesforce, &p.cti); err != nil {
 			return fmt.Errorf("read license types: %w", err)
 		}
 		b.pools[kind] = &p
