@@ -128,7 +128,7 @@ func (e *Engine) finish(ctx context.Context, run *running, err error) {
 	}
 	if errors.Is(err, crm.ErrQuota) {
 		e.quota.refuse()
-	} else if err == nil {
+	} else if err == nil && run.named == nil {
 		e.quota.learn(run.Kind, run.SalesforceCalls)
 	}
 	v, _ := run.view()

@@ -109,7 +109,8 @@ func (g *governor) levelLocked(stretched bool) string {
 }
 
 // explain describes the quota with what it comes from and what will come of it.
-func (g *governor) explain(wish time.Duration, full time.Time, cost func(Kind) int) QuotaStatus {
+// events says that change events tell of changes.
+func (g *governor) explain(wish time.Duration, full time.Time, cost func(Kind) int, events bool) QuotaStatus {
 	costs := map[work]int{}
 	for w, kind := range map[work]Kind{workLeavers: KindChanges, workRequest: KindUser, workChanges: KindChanges, workFull: KindFull} {
 		costs[w] = cost(kind)
@@ -147,13 +148,13 @@ func (g *governor) explain(wish time.Duration, full time.Time, cost func(Kind) i
 		}
 		s.Work = append(s.Work, one)
 	}
-	s.Why = s.words(now.Sub(g.refused) < refusedFor, g.mute > 0 && now.Sub(g.at) > tellAgain)
+	s.Why = s.words(events, now.Sub(g.refused) < refusedFor, g.mute > 0 && now.Sub(g.at) > tellAgain)
 	return s
 }
 
 // words says how it stands as one would to a colleague. Times are left to those
 // who know the listener's zone.
-func (s *QuotaStatus) words(refused, silent bool) []string {
+func (s *QuotaStatus) words(events, refused, silent bool) []string {
 	var say []string
 	add := func(format string, args ...any) { say = append(say, fmt.Sprintf(format, args...)) }
 	if s.Max > 0 {
@@ -164,6 +165,9 @@ func (s *QuotaStatus) words(refused, silent bool) []string {
 	}
 	if silent {
 		add("Salesforce's answers do not tell how many calls are used, so rosterd asks once an hour.")
+	}
+	if events && s.Level != levelExhausted {
+		add("Change events tell of changes as they happen; the looks for changes only make sure of that.")
 	}
 	full := s.Work[len(s.Work)-1]
 	switch s.Level {

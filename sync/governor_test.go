@@ -47,7 +47,7 @@ func TestGovernorRollsOver24Hours(t *testing.T) {
 	if err := g.spend(workRequest, true, false); err != nil {
 		t.Errorf("an override was refused: %v", err)
 	}
-	if s := g.explain(time.Minute, c.at.Add(time.Hour), func(Kind) int { return 3 }); s.Overridden != 1 || s.Ours != 11 {
+	if s := g.explain(time.Minute, c.at.Add(time.Hour), func(Kind) int { return 3 }, false); s.Overridden != 1 || s.Ours != 11 {
 		t.Errorf("%d calls, of them by override %d", s.Ours, s.Overridden)
 	}
 }
@@ -166,7 +166,7 @@ func TestGovernorEstimatesOthers(t *testing.T) {
 	c := &clock{time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC)}
 	g := newGovernor(Budget{}, c.now)
 	g.observe(2400, 100_000, false) // nobody knows when: evenly
-	if s := g.explain(time.Minute, c.at, func(Kind) int { return 3 }); s.Others != 2400 || s.Forecast.Others != 100 {
+	if s := g.explain(time.Minute, c.at, func(Kind) int { return 3 }, false); s.Others != 2400 || s.Forecast.Others != 100 {
 		t.Errorf("%d calls of others, %d an hour", s.Others, s.Forecast.Others)
 	}
 	for range 3 * 60 { // 700 an hour, and 100 roll out
@@ -174,7 +174,7 @@ func TestGovernorEstimatesOthers(t *testing.T) {
 		_ = g.spend(workLeavers, false, false)
 		g.observe(g.used+10, 100_000, false)
 	}
-	s := g.explain(time.Minute, c.at, func(Kind) int { return 3 })
+	s := g.explain(time.Minute, c.at, func(Kind) int { return 3 }, false)
 	if s.Ours != 180 || s.Others != s.Used-180 || s.Forecast.Others < 650 || s.Forecast.Others > 750 || s.Forecast.Ours < 58 || s.Forecast.Ours > 62 {
 		t.Errorf("%+v, %+v", s, s.Forecast)
 	}
@@ -289,7 +289,7 @@ func TestForecast(t *testing.T) {
 	g := newGovernor(Budget{CallsPerDay: 1000}, c.now)
 	g.load(map[int64]int64{hourOf(c.at) - 24: 70, hourOf(c.at) - 3: 100, hourOf(c.at) - 2: 100, hourOf(c.at) - 1: 100}, "")
 	cost := func(k Kind) int { return map[Kind]int{KindFull: 60, KindChanges: 2, KindUser: 3}[k] }
-	s := g.explain(time.Minute, c.at.Add(48*time.Hour), cost)
+	s := g.explain(time.Minute, c.at.Add(48*time.Hour), cost, false)
 	f := s.Forecast
 	// 630 are left, 70 come free at 13:00, and 100 an hour are spent.
 	if f.Ours != 100 || !f.FreesAt.Equal(c.at.Add(time.Hour)) || f.Frees != 70 || !f.BackAt.IsZero() {
@@ -313,7 +313,7 @@ func TestForecast(t *testing.T) {
 	}
 
 	spendAll(t, g, workLeavers, 2000)
-	s = g.explain(time.Minute, c.at.Add(48*time.Hour), cost)
+	s = g.explain(time.Minute, c.at.Add(48*time.Hour), cost, false)
 	if s.Level != levelExhausted || !s.Forecast.ExhaustedAt.IsZero() || !s.Forecast.BackAt.Equal(c.at.Add(time.Hour)) {
 		t.Errorf("%s: %+v", s.Level, s.Forecast)
 	}

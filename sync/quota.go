@@ -203,12 +203,13 @@ const (
 const unlimited = 1 << 30
 
 // leftLocked returns how many calls work may still make that must leave a
-// share of what routine work may spend, and what limits it. Without any limit
-// known it is a large number.
+// share of what routine work may spend, and what limits it: the budget where
+// that is spent, whatever the other. Without any limit known it is a large
+// number.
 func (g *governor) leftLocked(floor float64) (int, string) {
 	left, what := unlimited, whatBudget
 	for _, r := range g.roomsLocked() {
-		if n := int(math.Floor(r.left - math.Floor(floor*r.limit))); n < left {
+		if n := max(0, int(r.left-math.Floor(floor*r.limit))); n < left {
 			left, what = n, r.what
 		}
 	}

@@ -74,7 +74,7 @@ func (g *governor) keep(all bool, put func(hour, calls, oldest int64) error) (no
 	unkept := g.unkept
 	g.unkept, g.real = map[int64]int64{}, false
 	for _, m := range []map[int64]int64{g.ours, g.mine, g.others, g.fulls, g.beyond} {
-		maps.DeleteFunc(m, func(h, _ int64) bool { return h < hourOf(now)-26 })
+		maps.DeleteFunc(m, func(h, _ int64) bool { return h < oldest })
 	}
 	if all || now.Sub(g.noted).Abs() >= noteEvery {
 		g.noted = now

@@ -30,16 +30,14 @@ var (
 )
 
 // stretches are how rarely polls come at most to keep the floor of a kind of
-// work. To keep the last of it for leavers they come as rarely as it takes.
+// work: so many times more rarely than would be even, or so rarely in any case.
 var stretches = []struct {
 	keep    work
+	times   float64
 	slowest time.Duration
-}{{workFull, 5 * time.Minute}, {workChanges, 15 * time.Minute}, {workLeavers, day}}
+}{{workFull, 2, 5 * time.Minute}, {workChanges, 4, 15 * time.Minute}, {workLeavers, 8, time.Hour}}
 
-const (
-	day       = 24 * time.Hour
-	spentLook = 15 * time.Minute // how often to try where nothing is left
-)
+const day = 24 * time.Hour
 
 // work is what the run's calls are spent on, and whether a person lets it
 // spend more than that may.
@@ -109,12 +107,14 @@ func rolling(m map[int64]int64, now time.Time, hours int64) float64 {
 }
 
 // rate returns how many calls an hour can be spent evenly in the coming day so
-// that there is always left what shall be kept.
+// that there is always left what shall be kept. What others shall find may be
+// short for some hours, lest the pace jumps where a few calls more were made.
 func (r *room) rate(keep float64, now time.Time) float64 {
 	have, most := r.left-keep, math.Inf(1)
 	for i, free := range r.frees {
-		hours := float64(i) + 1 - part(now)
-		most = min(most, have/hours-r.drain)
+		if i > 2 || keep == 0 {
+			most = min(most, have/(float64(i)+1-part(now))-r.drain)
+		}
 		have += free
 	}
 	return most
@@ -124,28 +124,27 @@ func (r *room) rate(keep float64, now time.Time) float64 {
 // can go on for a day, and more rarely the less is left.
 func (g *governor) everyLocked(wish time.Duration) time.Duration {
 	rooms, now, slow := g.roomsLocked(), g.nowLocked(), wish
+	cost := g.costLocked(KindChanges, firstCost)
 	for _, s := range stretches {
-		per := math.Inf(1)
+		every, slowest := wish, s.slowest
 		for _, r := range rooms {
 			keep := floors[s.keep] * r.limit
 			if s.keep == workFull {
-				keep += g.costLocked(KindFull, 0)
+				keep += g.costLocked(KindFull, 0) + floors[workRequest]*r.limit
 			}
-			per = min(per, r.rate(keep, now))
+			every = max(every, hours(cost/max(r.rate(keep, now), 1e-6)))
+			slowest = max(slowest, hours(s.times*24*cost/max(r.limit, 1)))
 		}
-		if per > 0 {
-			every := time.Duration(g.costLocked(KindChanges, firstCost) / per * float64(time.Hour)).Round(time.Second)
-			if every <= max(slow, s.slowest) || s.keep == workLeavers {
-				return max(slow, min(every, s.slowest))
-			}
+		slowest = max(slow, slowest)
+		if every <= slowest {
+			return max(slow, every).Round(time.Second)
 		}
-		if s.keep == workLeavers {
-			return max(slow, spentLook) // nothing can be kept, whatever is done
-		}
-		slow = max(slow, s.slowest)
+		slow = slowest
 	}
-	return slow
+	return slow.Round(time.Second)
 }
+
+func hours(n float64) time.Duration { return time.Duration(min(n, 1e4) * float64(time.Hour)) }
 
 func (g *governor) every(wish time.Duration) time.Duration {
 	g.mu.Lock()
@@ -199,11 +198,11 @@ func (g *governor) cost(kind Kind, first int) int {
 
 // cost is about how many API calls a run of the kind takes.
 func (e *Engine) cost(kind Kind) int {
-	first := firstCost
-	if kind == KindFull {
-		first = e.snapshotCalls(e.lastListed()) + firstCost
+	if kind != KindFull {
+		return e.quota.cost(kind, firstCost)
 	}
-	return e.quota.cost(kind, first)
+	first := e.snapshotCalls(e.lastListed()) + firstCost
+	return min(e.quota.cost(kind, first), 2*first) // the last ones may have been read in a dearer way
 }
 
 // apportionLocked makes the estimate of other apps' calls add up to what

@@ -134,7 +134,7 @@ func (e *Engine) judgeState(st *Status, s state, troubles []trouble, deferred st
 // Quota says how the API quota stands.
 func (e *Engine) Quota(context.Context) (QuotaStatus, error) {
 	cfg := e.config()
-	return e.quota.explain(cfg.Poll, cfg.Full.Next(e.now()), e.cost), nil
+	return e.quota.explain(e.wish(), cfg.Full.Next(e.now()), e.cost, e.calm(cfg)), nil
 }
 
 // publish sets the gauges.

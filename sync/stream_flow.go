@@ -15,7 +15,6 @@ import (
 const (
 	gatherQuiet = 50 * time.Millisecond
 	gatherBusy  = 250 * time.Millisecond
-	gatherMost  = 30 * time.Second // while the API quota runs out
 	busyFor     = time.Second
 	readMost    = 2000 // users a call reads
 )
@@ -128,9 +127,9 @@ func (f *flow) add(people map[string]named) {
 }
 
 // ripe takes whom to read back now, or says after how long to ask again; less
-// than zero is when someone is added. slower is how many times longer than
-// usual those wait who are not leaving.
-func (f *flow) ripe(now time.Time, slower float64) (people map[string]named, wait time.Duration) {
+// than zero is when someone is added. Those who are not leaving wait
+// for others so long at least.
+func (f *flow) ripe(now time.Time, least time.Duration) (people map[string]named, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.waiting) == 0 {
@@ -140,7 +139,7 @@ func (f *flow) ripe(now time.Time, slower float64) (people map[string]named, wai
 	if now.Sub(f.read) < busyFor {
 		gather = gatherBusy
 	}
-	late := min(time.Duration(float64(gather)*max(slower, 1)), gatherMost)
+	late := max(gather, least)
 	var first time.Time
 	for _, n := range f.waiting {
 		due := n.since.Add(late)

@@ -22,7 +22,7 @@ func (e *Engine) absorb(ctx context.Context) {
 	e.refill(ctx)
 	fails := 0
 	for ctx.Err() == nil {
-		people, wait := e.flow.ripe(time.Now(), e.slower())
+		people, wait := e.flow.ripe(time.Now(), e.quota.pace())
 		if len(people) == 0 {
 			e.rest(ctx, wait)
 			continue
@@ -67,17 +67,6 @@ func (e *Engine) refill(ctx context.Context) {
 		e.trouble("events", err)
 		e.nap(ctx, loopTurn)
 	}
-}
-
-// slower is how many times longer than usual people may be gathered, as the
-// API quota runs out.
-func (e *Engine) slower() float64 {
-	poll := e.config().Poll
-	if poll <= 0 {
-		return 1
-	}
-	ratio := float64(e.quota.every(poll)) / float64(poll)
-	return ratio * ratio
 }
 
 // rest waits until someone is named, or for a while; less than zero is for ever.
