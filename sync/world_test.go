@@ -41,6 +41,8 @@ type world struct {
 	later    *atomic.Int64 // how far the org's clock is ahead
 	log      *book
 	seen     *witness
+
+	restarted func() // in a bubble: another engine in place of the one that worked
 }
 
 // wish is what a test wants otherwise than usual.
@@ -114,11 +116,7 @@ func newWorld(t *testing.T, open func() *store.DB, w wish) *world {
 	if err := x.dir.SetLicenses(t.Context(), x.cfg.Licenses); err != nil {
 		t.Fatal(err)
 	}
-	x.sf = crm.Config{
-		LoginURL: url, ClientID: "simulated-consumer-key", Username: "rosterd@acme.example",
-		PrivateKey: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey)}),
-		Audience:   "https://login.salesforce.com", Prefilter: "UserType = 'Standard'",
-	}
+	x.sf = simulated(url)
 	if w.prefill != nil {
 		w.prefill(x)
 	}
@@ -128,6 +126,15 @@ func newWorld(t *testing.T, open func() *store.DB, w wish) *world {
 		x.settle()
 	}
 	return x
+}
+
+// simulated is how the org at a URL is logged in at.
+func simulated(url string) crm.Config {
+	return crm.Config{
+		LoginURL: url, ClientID: "simulated-consumer-key", Username: "rosterd@acme.example",
+		PrivateKey: pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testKey)}),
+		Audience:   "https://login.salesforce.com", Prefilter: "UserType = 'Standard'",
+	}
 }
 
 // serve serves an org over HTTP until the test ends.
