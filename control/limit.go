@@ -17,7 +17,7 @@ import (
 func forLimited(op string) bool {
 	switch op {
 	case "me", "status", "attributes", "group-kinds", "groups", "group", "licenses", "license-history", "org", "region", "free-extensions",
-		"users", "export-users", "preview-mass", "mass-actions":
+		"users", "export-users", "create-user", "add-users", "preview-mass", "mass-actions":
 		return true
 	}
 	return false

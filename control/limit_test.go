@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/sync"
 )
 
 // limitedWorld gives a server whose tokens are those of tests and one of a
@@ -149,6 +151,70 @@ func TestMeAsAUser(t *testing.T) {
 		}
 		if me := decode[Me](t, s.ask(t, Viewer, "GET", "/v1/me?org=beta", "")); me.User != nil {
 			t.Errorf("in the other org I am %+v", me.User)
+		}
+	})
+}
+
+// foreseer is an enroller that says of everybody what the rules make of them:
+// whose name begins with e is on the desk EMEA West, the others on APAC.
+type foreseer struct{ enroller }
+
+func (f foreseer) Explain(_ context.Context, ref string) (sync.Explanation, error) {
+	if strings.HasPrefix(ref, "nobody") {
+		return sync.Explanation{}, sync.ErrUnknownUser
+	}
+	desk := "APAC"
+	if strings.HasPrefix(ref, "e") {
+		desk = "EMEA West"
+	}
+	return sync.Explanation{Asked: ref, Mapping: []sync.MappedField{
+		{Field: "username", Value: ref}, {Field: "email", Value: ref}, {Field: "desk", Own: sync.OwnSeeded, Value: []string{desk}},
+	}}, nil
+}
+
+// A limited manager adds people who land in their groups, by the rules or by
+// what they are given, and nobody else.
+func TestLimitedManagerAdds(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *world) {
+		ask := limitedWorld(t, s)
+		org := s.o.Orgs["acme"]
+		s.o.Orgs["acme"] = Org{Engine: foreseer{enroller{s.engine, org.Directory}}, Directory: org.Directory}
+		for body, says := range map[string]string{
+			`{"users":["eve@example.com","ann@example.com"]}`:                           "users[1]",
+			`{"users":["nobody@example.com"]}`:                                          "users[0]",
+			`{"users":["ann@example.com"],"attributes":{"tag":["other"]}}`:              "users[0]",
+			`{"users":["eve@example.com"],"attributes":{"desk":["APAC"]}}`:              "users[0]",
+			`{"users":["eve@example.com"],"attributes":{"member_all_desks":true}}`:      "users[0]",
+			`{"users":["rep2@acme.example.com"],"attributes":{"desk":["EMEA West"]}}`:   "users[0]",
+			`{"users":["eve@example.com"],"overrides":{"eve@example.com":{"desk":[]}}}`: "users[0]",
+		} {
+			p := refused(t, ask("POST", "/v1/users:add", body), 403, CodeForbidden)
+			if !strings.Contains(p.Message, "desk=EMEA West or tag=vip") || !strings.Contains(p.Fields[0].Location, says) || strings.Contains(p.Message, "@") {
+				t.Errorf("%s: %s at %+v", body, p.Message, p.Fields)
+			}
+		}
+		if _, err := s.dirs["acme"].User(t.Context(), "eve@example.com"); err == nil {
+			t.Error("somebody was added beside who was refused")
+		}
+		for _, body := range []string{`{"users":["eve@example.com"]}`, `{"users":["bo@example.com"],"attributes":{"tag":["vip"]}}`} {
+			r := ask("POST", "/v1/users:add", body)
+			if added := decode[Added](t, r); r.status != 200 || len(added.Results) != 1 || added.Results[0].Detail != "" {
+				t.Errorf("%s: %d %s", body, r.status, r.body)
+			}
+		}
+		if u := s.user(t, "bo@example.com"); !cmp.Equal(u.In(dialer.KindTag), []string{"vip"}) {
+			t.Errorf("bo is %+v", u.Groups)
+		}
+
+		refused(t, ask("POST", "/v1/users", `{"attributes":{"username":"x1","email":"x1@example.com","desk":["APAC"]}}`), 403, CodeForbidden)
+		if r := ask("POST", "/v1/users", `{"attributes":{"username":"x1","email":"x1@example.com","desk":["EMEA West"]}}`); r.status != 201 {
+			t.Errorf("created: %d %s", r.status, r.body)
+		}
+		if r := s.ask(t, Admin, "PATCH", "/v1/org", `{"settings":{"default_groups":[{"kind":"tag","name":"vip"}]}}`); r.status != 200 {
+			t.Fatalf("default: %d %s", r.status, r.body)
+		}
+		if r := ask("POST", "/v1/users", `{"attributes":{"username":"x2","email":"x2@example.com"}}`); r.status != 201 {
+			t.Errorf("created into a default group: %d %s", r.status, r.body)
 		}
 	})
 }

@@ -29,6 +29,9 @@ func (c call) add(ctx context.Context, p *NewPeople) ([]sync.AddResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayAdd(ctx, p, values); err != nil {
+		return nil, err
+	}
 	var instead []string
 	if p.Only {
 		if len(seats) == 0 {

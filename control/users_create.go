@@ -43,6 +43,9 @@ func (c call) create(ctx context.Context, n *NewUser) (*actedAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayCreate(ctx, u, n.Template); err != nil {
+		return nil, err
+	}
 	if u.Status == dialer.StatusInactive {
 		seats = nil
 	}
