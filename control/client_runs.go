@@ -43,6 +43,12 @@ type (
 	AttentionItem = sync.AttentionItem
 	// QuotaStatus is how the API quota stands.
 	QuotaStatus = sync.QuotaStatus
+	// QuotaWork is how one kind of work stands in it.
+	QuotaWork = sync.QuotaWork
+	// QuotaForecast is what comes if calls are spent on as lately.
+	QuotaForecast = sync.QuotaForecast
+	// QuotaHour is the calls of an hour.
+	QuotaHour = sync.QuotaHour
 	// AddResult is how adding one person ended.
 	AddResult = sync.AddResult
 	// License is a license type with its seats.

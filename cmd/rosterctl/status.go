@@ -64,26 +64,6 @@ func quotaLine(q *control.QuotaStatus) string {
 	return s
 }
 
-func (t *tool) quotaCommand() *cobra.Command {
-	return command("quota", "How the org's API quota stands", 0, 0, func(ctx context.Context, _ []string) error {
-		q, err := t.client.Quota(ctx)
-		if err != nil {
-			return err
-		}
-		return t.show(q, func(w io.Writer) {
-			line(w, "quota", quotaLine(&q))
-			line(w, "level", q.Level)
-			line(w, "our calls", fmt.Sprintf("%d in the last 24 hours", q.Ours))
-			if q.Budget > 0 {
-				line(w, "our budget", fmt.Sprintf("%d a day", q.Budget))
-			}
-			line(w, "reserve", fmt.Sprintf("%d kept for the org's other apps", q.Reserve))
-			line(w, "looks every", q.PollEvery)
-			line(w, "as told at", q.At)
-		})
-	})
-}
-
 func (t *tool) pauseCommand() *cobra.Command {
 	var reason string
 	c := command("pause [--reason TEXT]", "Stop all syncing of the org until it is resumed; leavers that fall due meanwhile leave then", 0, 0, func(ctx context.Context, _ []string) error {

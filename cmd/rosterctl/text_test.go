@@ -143,3 +143,22 @@ func TestRunNames(t *testing.T) {
 		}
 	}
 }
+
+func TestForecastLine(t *testing.T) {
+	at := time.Date(2026, 11, 20, 7, 0, 0, 0, time.UTC)
+	for _, tc := range []struct {
+		level    string
+		forecast control.QuotaForecast
+		want     string
+	}{
+		{"unknown", control.QuotaForecast{}, ""},
+		{"normal", control.QuotaForecast{}, "lasts the coming 24 hours at this burn"},
+		{"stretched", control.QuotaForecast{ExhaustedAt: at}, "spent at 2026-11-20 07:00:00Z at this burn"},
+		{"exhausted", control.QuotaForecast{BackAt: at}, "spent; goes on at 2026-11-20 07:00:00Z"},
+		{"exhausted", control.QuotaForecast{}, "spent, and at this burn nothing is left for rosterd within 24 hours"},
+	} {
+		if got := forecastLine(&control.QuotaStatus{Level: tc.level, Forecast: &tc.forecast}); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.level, got, tc.want)
+		}
+	}
+}

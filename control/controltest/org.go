@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/rosterd/rosterd/dialer"
 	rostersync "github.com/rosterd/rosterd/sync"
@@ -176,11 +177,24 @@ func (e *Engine) ResolveAttention(_ context.Context, id int64, d rostersync.Deci
 	return e.Broken
 }
 
-// Quota answers Limits.
+// Quota answers Limits, and what is told only where the quota is asked for.
 func (e *Engine) Quota(context.Context) (rostersync.QuotaStatus, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.Limits, e.Broken
+	q := e.Limits
+	q.Others, q.Overridden, q.PollWish = q.Used-q.Ours, 5, "1m0s"
+	q.Forecast = &rostersync.QuotaForecast{Ours: 42, Others: 375, FreesAt: Start().Add(time.Hour), Frees: 40}
+	q.Work = []rostersync.QuotaWork{
+		{Kind: "leavers", Cost: 2, Left: 4000, State: "runs"},
+		{Kind: "request", Cost: 3, Floor: 100, Left: 3900, State: "runs"},
+		{Kind: "changes", Cost: 2, Floor: 500, Left: 3500, State: "runs", StopsAt: Start().Add(9 * time.Hour)},
+		{Kind: "full", Cost: 6, Floor: 1000, Left: 3000, State: "runs", StopsAt: Start().Add(4 * time.Hour)},
+	}
+	for h := range 24 {
+		q.Hours = append(q.Hours, rostersync.QuotaHour{At: Start().Add(time.Duration(h-23) * time.Hour), Ours: h * 4 % 80, Others: 375})
+	}
+	q.Why = []string{"Other apps make about 375 API calls an hour in this org, and rosterd about 42."}
+	return q, e.Broken
 }
 
 // Doctor answers Found.
