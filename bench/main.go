@@ -41,9 +41,14 @@ type settings struct {
 	big    bool
 	save   bool
 	only   string
+
+	changes int
 }
 
 const bigSize = 1_000_000
+
+// parts are what can be measured alone.
+var parts = []string{"sync", "api", "diff", "pages", "mass", "stream"}
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) > 0 {
@@ -54,6 +59,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return answer(out)(load(ctx, args[1:]))
 		case "update":
 			return answer(out)(update(ctx, args[1:]))
+		case "follow":
+			return follow(ctx, args[1:], out)
 		}
 	}
 	s := &settings{}
@@ -63,7 +70,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fs.IntVar(&s.rounds, "rounds", 3, "how `often` a no-op sync and its floor are taken; the best of each counts")
 	fs.BoolVar(&s.big, "big", false, "measure a million users too")
 	fs.BoolVar(&s.save, "save", false, "store the results in bench/results.json and bench/RESULTS.md")
-	fs.StringVar(&s.only, "only", "", "measure only `part`: sync, api, diff, pages or mass")
+	fs.StringVar(&s.only, "only", "", "measure only `part`: "+strings.Join(parts, ", "))
+	fs.IntVar(&s.changes, "changes", 2000, "how `many` changes in Salesforce to follow, 2,000 of them a minute")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -87,8 +95,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if s.big && !slices.Contains(s.sizes, bigSize) {
 		s.sizes = append(s.sizes, bigSize)
 	}
-	if !slices.Contains([]string{"", "sync", "api", "diff", "pages", "mass"}, s.only) {
-		return fmt.Errorf("-only %q: want sync, api, diff, pages or mass", s.only)
+	if s.only != "" && !slices.Contains(parts, s.only) {
+		return fmt.Errorf("-only %q: want one of %s", s.only, strings.Join(parts, ", "))
+	}
+	if s.changes < 1 || s.changes > streamUsers {
+		return fmt.Errorf("-changes %d: want 1 to %d", s.changes, streamUsers)
 	}
 	return s.measure(ctx, out)
 }
@@ -128,6 +139,9 @@ func (s *settings) measure(ctx context.Context, out io.Writer) error {
 	if err := s.many(ctx, bench, add); err != nil {
 		return err
 	}
+	if err := s.follow(ctx, bench, add); err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "\n%s\n", all.table(stored))
 	if !s.save {
 		return nil
@@ -158,6 +172,19 @@ func (s *settings) many(ctx context.Context, b *bench, add func([]row, error) er
 			if err := add(b.massRows(ctx, sim, name, manyUsers)); err != nil {
 				return fmt.Errorf("mass actions on %s: %w", name, err)
 			}
+		}
+	}
+	return nil
+}
+
+// follow measures how soon changes arrive.
+func (s *settings) follow(ctx context.Context, b *bench, add func([]row, error) error) error {
+	for _, name := range s.stores {
+		if !s.wants("stream") {
+			break
+		}
+		if err := add(b.streamRows(ctx, name, streamUsers, s.changes)); err != nil {
+			return fmt.Errorf("change events on %s: %w", name, err)
 		}
 	}
 	return nil

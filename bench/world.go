@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,12 +29,13 @@ type sim struct {
 	ClientID string `json:"client_id"`
 	Username string `json:"username"`
 	Key      string `json:"private_key_file"`
+	Events   string `json:"pubsub_endpoint"`
 }
 
 func (b *bench) startSim(ctx context.Context, users int) (*sim, error) {
 	var line []byte
 	p, err := b.start(ctx, &line, "rostersim", "--users", fmt.Sprint(users), "--plain", "--quota", "1000000",
-		"--write-key", b.path("key.pem"), "--listen", "127.0.0.1:0")
+		"--deliveries", "1000000", "--write-key", b.path("key.pem"), "--listen", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +93,16 @@ type daemon struct {
 
 const benchToken = "bench-token-0123456789"
 
-// configuration of a daemon whose only runs are those that are asked for, and
-// the first.
+// manner is how a daemon works. In the zero one its only runs are those that are
+// asked for, and the first.
+type manner struct {
+	listen   string // the rest of its control section
+	changes  string // how they are found; empty is by polls, which never come
+	snapshot string // empty is by REST
+	poll     time.Duration
+}
+
+// configuration of a daemon.
 const configuration = `database: %q
 control: {socket: %q, %s}
 log: {level: warn, format: text}
@@ -104,12 +114,15 @@ orgs:
       username: %q
       private_key_file: %q
       budget: {calls_per_day: 500000, reserve_percent: 1}
-    schedule: {full: "0 0 1 1 *", poll: 24h}
+      changes: %s
+      snapshot: %s
+      pubsub_endpoint: %s
+    schedule: {full: "0 0 1 1 *", poll: %s}
     licenses: [{type: powerdialer, seats: %d, default: true}]
 `
 
 func (b *bench) startDaemon(ctx context.Context, s *sim, database string, seats int) (*daemon, error) {
-	return b.startWith(ctx, s, database, seats, `listen: ""`)
+	return b.startAs(ctx, s, database, seats, manner{})
 }
 
 // startConsole starts a daemon with a console for the bearer of benchToken.
@@ -123,16 +136,17 @@ func (b *bench) startConsole(ctx context.Context, s *sim, database string, seats
 	if err := errors.Join(l.Close(), os.WriteFile(tokens, []byte("admin bench "+benchToken+"\n"), 0o600)); err != nil {
 		return nil, err
 	}
-	d, err := b.startWith(ctx, s, database, seats, fmt.Sprintf("listen: %q, tokens_file: %q", at, tokens))
+	d, err := b.startAs(ctx, s, database, seats, manner{listen: fmt.Sprintf("listen: %q, tokens_file: %q", at, tokens)})
 	if err == nil {
 		d.console = "http://" + at
 	}
 	return d, err
 }
 
-func (b *bench) startWith(ctx context.Context, s *sim, database string, seats int, listen string) (*daemon, error) {
+func (b *bench) startAs(ctx context.Context, s *sim, database string, seats int, m manner) (*daemon, error) {
 	socket, file := b.path("s"), b.path("config.yaml")
-	text := fmt.Sprintf(configuration, database, socket, listen, s.URL, s.ClientID, s.Username, s.Key, seats)
+	text := fmt.Sprintf(configuration, database, socket, cmp.Or(m.listen, `listen: ""`), s.URL, s.ClientID, s.Username, s.Key,
+		cmp.Or(m.changes, "poll"), cmp.Or(m.snapshot, "rest"), s.Events, cmp.Or(m.poll, 24*time.Hour), seats)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
