@@ -23,6 +23,8 @@ import (
 type (
 	// OrgStatus is how one org stands.
 	OrgStatus = sync.Status
+	// ChangesStatus is how changes are found between full syncs.
+	ChangesStatus = sync.ChangesStatus
 	// Run is one pass.
 	Run = sync.Run
 	// Kind is what a run reads.

@@ -41,6 +41,7 @@ func printOrg(w io.Writer, o *control.OrgStatus) {
 	row("last look", o.LastChange)
 	row("next full sync", o.NextFull)
 	row("next look", o.NextPoll)
+	row("changes", changesLine(&o.Changes))
 	row("salesforce users", o.Mirror)
 	row("in the dialer", o.Enrolled)
 	row("held", o.Held)
@@ -51,6 +52,21 @@ func printOrg(w io.Writer, o *control.OrgStatus) {
 	row("quota", quotaLine(&o.Quota))
 	row("last error", o.LastError)
 	row("at", o.LastErrorAt)
+}
+
+// changesLine says how changes are found, and why not sooner.
+func changesLine(c *control.ChangesStatus) string {
+	if c.Mode == "" {
+		return ""
+	}
+	s := "by " + map[bool]string{true: "events, as they happen", false: "polling"}[c.Mode == "stream"]
+	if c.Reason != "" && c.Mode != "stream" {
+		s += ": " + c.Reason
+	}
+	if c.Hint != "" && c.Mode != "stream" {
+		s += " (" + c.Hint + ")"
+	}
+	return plain(s)
 }
 
 func quotaLine(q *control.QuotaStatus) string {
