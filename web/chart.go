@@ -111,6 +111,9 @@ func (v *visit) chartHealth(p *healthPage) error {
 	for _, r := range page.Runs {
 		p.Runs = append(p.Runs, runLine{r})
 	}
+	if err := v.quotaPart(p); err != nil {
+		return err
+	}
 	h, err := v.api.Trend(v.r.Context(), 15)
 	if refused(err) != nil {
 		return nil // charts are a help, not the point

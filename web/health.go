@@ -22,6 +22,8 @@ type healthPage struct {
 	Checks  *control.Checks
 	Runs    []runLine
 	Charts  []chart
+	Quota   *control.QuotaStatus
+	Work    []quotaLine // what API calls are spent on
 }
 
 // healthNow is the part that moves.

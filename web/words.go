@@ -167,11 +167,11 @@ func plural(n any, one, many string) string {
 // tone is the color of a state: ok, warn, bad or quiet.
 func tone(v any) string {
 	switch fmt.Sprint(v) {
-	case "active", "succeeded", "done", "changed", "created", "ok", "integrated", "added", "linked", "normal", "true", "live":
+	case "active", "succeeded", "done", "changed", "created", "ok", "integrated", "added", "linked", "normal", "true", "live", "runs":
 		return "ok"
 	case "running", "queued", "connecting", "previewed", "replicate", "reconcile":
 		return "info"
-	case "failed", "deleted", "blocked", "refused", "exhausted", "parked", "wrong_org", "down":
+	case "failed", "deleted", "blocked", "refused", "exhausted", "parked", "wrong_org", "down", "stops":
 		return "bad"
 	case "inactive", "cancelled", "standby", "already", "not_integrated", "unchanged", "pending", "canceled":
 		return "quiet"
