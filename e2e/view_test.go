@@ -17,6 +17,8 @@ type (
 		Outcome         string                  `json:"outcome"`
 		Error           string                  `json:"error"`
 		Hint            string                  `json:"hint"`
+		Snapshot        string                  `json:"snapshot"`
+		SnapshotWhy     string                  `json:"snapshot_why"`
 		Created         int                     `json:"created"`
 		Updated         int                     `json:"updated"`
 		Deactivated     int                     `json:"deactivated"`
