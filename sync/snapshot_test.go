@@ -145,6 +145,13 @@ func TestBulkGoesOnAfterAKill(t *testing.T) {
 				stored := x.storedCursor(from > 0)
 				x.stop()
 				must(t, x.db.Journal(x.orgID).SetState(t.Context(), map[string]string{"snapshot_cursor": stored}))
+				// What happens now is not in the results: those are as of the job.
+				ids := x.ids()
+				must(t, x.org.Deactivate(ids[0]))
+				must(t, x.org.Deactivate(ids[1999]))
+				must(t, x.org.Update(ids[1000], func(u *simorg.User) { u.LastName = "Later" }))
+				joiner, err := x.org.AddUser(simorg.User{Username: "joiner@example.com", FirstName: "Jo", LastName: "Iner", IsActive: true})
+				must(t, err)
 				x.org.Faults().Clear()
 				x.org.ResetCalls()
 				x.restart(nil)
@@ -156,7 +163,10 @@ func TestBulkGoesOnAfterAKill(t *testing.T) {
 				if n := calls["bulk_results"]; from > 0 && n > 100-from {
 					t.Errorf("it read %d pages of 101 again", n)
 				}
-				x.untouched(2000)
+				x.untouched(1999)
+				if u := x.users(); u[joiner].Status != "active" || u[ids[1000]].LastName != "Later" || u[ids[0]].Status == "active" {
+					t.Errorf("what happened after the job was begun is not there: %+v", u[joiner])
+				}
 			})
 		})
 	}
