@@ -12,12 +12,13 @@ import (
 
 	"github.com/rosterd/rosterd/crm"
 	"github.com/rosterd/rosterd/store"
+	"github.com/rosterd/rosterd/sync"
 )
 
 // download reads and decodes a whole org, and keeps nothing.
 func download(ctx context.Context, args []string) (any, error) {
-	if len(args) != 4 {
-		return nil, fmt.Errorf("download takes url, client id, user name and key file")
+	if len(args) != 5 {
+		return nil, fmt.Errorf("download takes url, client id, user name, key file, and rest or bulk")
 	}
 	pem, err := os.ReadFile(args[3])
 	if err != nil {
@@ -35,7 +36,11 @@ func download(ctx context.Context, args []string) (any, error) {
 		if err != nil {
 			return 0, err
 		}
-		for _, err := range c.Snapshot(ctx, fields.Select) {
+		read := c.Snapshot
+		if args[4] == string(sync.SnapshotBulk) {
+			read = c.BulkSnapshot
+		}
+		for _, err := range read(ctx, fields.Select) {
 			if err != nil {
 				return n, err
 			}

@@ -48,7 +48,7 @@ type settings struct {
 const bigSize = 1_000_000
 
 // parts are what can be measured alone.
-var parts = []string{"sync", "api", "diff", "pages", "mass", "stream"}
+var parts = []string{"sync", "api", "diff", "pages", "mass", "stream", "bulk"}
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) > 0 {
@@ -129,7 +129,7 @@ func (s *settings) measure(ctx context.Context, out io.Writer) error {
 		}
 	}
 	for _, n := range s.sizes {
-		if !s.wants("sync") && !s.wants("api") {
+		if !s.wants("sync") && !s.wants("api") && !s.wants("bulk") {
 			break
 		}
 		if err := s.size(ctx, bench, n, add); err != nil {
@@ -201,6 +201,11 @@ func (s *settings) size(ctx context.Context, b *bench, n int, add func([]row, er
 		if s.wants("sync") {
 			if err := add(b.syncRows(ctx, sim, name, n, s.rounds)); err != nil {
 				return fmt.Errorf("%d users on %s: %w", n, name, err)
+			}
+		}
+		if s.only == "bulk" || s.only == "" && n >= 100_000 {
+			if err := add(b.bulkRows(ctx, sim, name, n, s.rounds)); err != nil {
+				return fmt.Errorf("%d users in bulk on %s: %w", n, name, err)
 			}
 		}
 		if n == 100_000 && s.wants("api") {

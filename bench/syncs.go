@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rosterd/rosterd/control"
+	"github.com/rosterd/rosterd/sync"
 )
 
 const (
@@ -30,7 +31,7 @@ func (b *bench) syncRows(ctx context.Context, s *sim, store string, n, rounds in
 		return nil, err
 	}
 	defer drop()
-	read, err := b.download(ctx, s, n)
+	read, err := b.download(ctx, s, n, sync.SnapshotREST)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func (b *bench) syncRows(ctx context.Context, s *sim, store string, n, rounds in
 		return err
 	}
 	for i := range rounds {
-		f, err := b.download(ctx, s, n)
+		f, err := b.download(ctx, s, n, sync.SnapshotREST)
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +109,11 @@ func (b *bench) syncRows(ctx context.Context, s *sim, store string, n, rounds in
 // processor time is that of the run, and the start of the daemon where that
 // begins the run by itself; the peak memory is that of all.
 func (b *bench) measure(ctx context.Context, s *sim, url string, seats int, do func(*daemon, context.Context) (control.Run, error), then func(*daemon) error) (measured, error) {
-	d, err := b.startDaemon(ctx, s, url, seats)
+	return b.measureAs(ctx, s, url, seats, manner{}, do, then)
+}
+
+func (b *bench) measureAs(ctx context.Context, s *sim, url string, seats int, how manner, do func(*daemon, context.Context) (control.Run, error), then func(*daemon) error) (measured, error) {
+	d, err := b.startAs(ctx, s, url, seats, how)
 	if err != nil {
 		return measured{}, err
 	}
@@ -138,8 +143,8 @@ func (b *bench) measure(ctx context.Context, s *sim, url string, seats int, do f
 }
 
 // download is the floor of reading: the same pages, decoded and forgotten.
-func (b *bench) download(ctx context.Context, s *sim, n int) (cost, error) {
-	c, err := b.floor(ctx, "download", s.URL, s.ClientID, s.Username, s.Key)
+func (b *bench) download(ctx context.Context, s *sim, n int, by sync.Snapshot) (cost, error) {
+	c, err := b.floor(ctx, "download", s.URL, s.ClientID, s.Username, s.Key, string(by))
 	if err == nil && c.Users < n {
 		err = fmt.Errorf("the download floor read %d users of %d", c.Users, n)
 	}

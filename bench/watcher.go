@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -96,7 +97,7 @@ func (w *watcher) await(ctx context.Context, marks []string, limit time.Duration
 			if time.Now().After(until) || !pause(ctx, watchEvery) {
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				return fmt.Errorf("%q is not in the directory after %s (%v)", m, limit, w.err)
+				return errors.Join(fmt.Errorf("%q is not in the directory after %s", m, limit), w.err)
 			}
 		}
 	}
