@@ -22,6 +22,8 @@ type (
 	Credential = dialer.Credential
 	// Enrollment is a second factor that waits for its first code.
 	Enrollment = dialer.Enrollment
+	// SuperuserRequest is one administrator's wish that somebody be a superuser.
+	SuperuserRequest = dialer.SuperuserRequest
 	// Secret is text that is shown once. It prints as <secret>.
 	Secret = dialer.Secret
 )
@@ -151,6 +153,28 @@ func (c *Client) AuthorizeSelf(ctx context.Context, w WithToken, state string) (
 		WithToken
 		State string `json:"state"`
 	}{w, state})
+}
+
+// SuperuserRequest says who wants a user to be a superuser.
+func (c *Client) SuperuserRequest(ctx context.Context, ref string) (SuperuserState, error) {
+	return get[SuperuserState](ctx, c, userPath(ref, "/superuser-request"), nil)
+}
+
+// AskSuperuser asks for a user to be a superuser, which another administrator
+// confirms.
+func (c *Client) AskSuperuser(ctx context.Context, ref, reason string) (SuperuserRequest, error) {
+	return post[SuperuserRequest](ctx, c, userPath(ref, ":ask-superuser"), map[string]string{"reason": reason})
+}
+
+// ConfirmSuperuser makes a user a superuser whom another administrator asked
+// for.
+func (c *Client) ConfirmSuperuser(ctx context.Context, ref string) (Acted, error) {
+	return post[Acted](ctx, c, userPath(ref, ":confirm-superuser"), nil)
+}
+
+// WithdrawSuperuser ends a request for a superuser, and returns it.
+func (c *Client) WithdrawSuperuser(ctx context.Context, ref, reason string) (SuperuserRequest, error) {
+	return post[SuperuserRequest](ctx, c, userPath(ref, ":withdraw-superuser"), map[string]string{"reason": reason})
 }
 
 // AcceptInvitation sets a password by an invitation. It needs no token of the

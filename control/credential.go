@@ -126,6 +126,7 @@ func (s *Server) routeCredentials() {
 	})
 	s.routeInvitation()
 	s.routeAuthorization()
+	s.routeSuperusers()
 }
 
 func signInState(ctx context.Context, c call, in *OfUser) (*answer[SignInState], error) {

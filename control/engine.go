@@ -59,6 +59,7 @@ type Directory interface {
 	CatalogDirectory
 	SessionDirectory
 	CredentialDirectory
+	SuperuserDirectory
 	LeaverDirectory
 	// User finds a user by id, Salesforce id, user name or e-mail address.
 	User(ctx context.Context, ref string) (dialer.User, error)

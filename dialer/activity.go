@@ -36,6 +36,7 @@ const (
 	VerbRetry         Verb = "retry_message"  // a message is to be sent again at once
 	VerbMass          Verb = "mass"           // a mass action was started, canceled or undone
 	VerbExport        Verb = "export"         // users were exported
+	VerbAskSuperuser  Verb = "ask_superuser"  // an administrator wants somebody to be a superuser, or no longer does
 )
 
 // ActivityQuery selects entries of the audit trail. The zero value selects all

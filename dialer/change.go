@@ -52,6 +52,7 @@ type Change struct {
 	RunID   string
 
 	NoInvite bool      // a user who gets access is not invited
+	Agreed   bool      // for is_superuser: two administrators want it, where the org asks for two
 	Again    bool      // for ask: though they were asked, or have authorized
 	Source   time.Time // when the system that it comes from changed, if that is known
 }

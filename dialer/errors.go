@@ -17,6 +17,9 @@ var (
 	ErrAmbiguous       = errors.New("several users match")
 	ErrLastAdmin       = errors.New("the last active administrator stays one")
 	ErrInUse           = errors.New("it is in use")
+	ErrTwoPersons      = errors.New("to make somebody a superuser takes two administrators")
+	ErrNoRequest       = errors.New("nobody has asked for that")
+	ErrSamePerson      = errors.New("whoever asked cannot confirm it, nor the user themselves")
 )
 
 // TakenError says that another user has the value that must be unique.

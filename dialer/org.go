@@ -22,6 +22,7 @@ const (
 	OrgSecondAttempts   Field = "daily_second_attempts"
 	OrgDefaultGroups    Field = "default_groups"
 	OrgDefaultTemplate  Field = "default_template"
+	OrgTwoPersons       Field = "two_person_superusers"
 	OrgAuthLink         Field = "authorization_link"
 	OrgAuthText         Field = "authorization_text"
 	orgEntitlements           = "entitlements"
@@ -51,6 +52,7 @@ var orgTable = []Attribute{
 	{Name: OrgNamesRequired, Label: "First and last name are required", Section: orgDefaults, Kind: ValueFlag, Owner: admin, Help: "the sync puts what stands before the @ where Salesforce has none"},
 	{Name: OrgOwnCallerIDs, Label: "Caller IDs must be numbers of the org", Section: orgNumbers, Kind: ValueFlag, Owner: admin},
 	{Name: OrgDefaultTemplate, Label: "Template of new users", Section: orgDefaults, Kind: ValueText, Owner: admin},
+	{Name: OrgTwoPersons, Label: "A superuser takes two administrators", Section: orgDefaults, Kind: ValueFlag, Owner: admin, Help: "one asks, another confirms; to switch it off takes one, and stands in the activity log"},
 	{Name: OrgAuthLink, Label: "Page where users authorize the dialer", Section: orgMessages, Kind: ValueText, Format: "url", Max: 1000, Owner: admin, Help: "goes to users who are asked to let the dialer act for them in Salesforce"},
 	{Name: OrgAuthText, Label: "Words to users who are asked to authorize the dialer", Section: orgMessages, Kind: ValueText, Max: 2000, Owner: admin, Help: "in place of the usual ones"},
 	{Name: OrgExtensionFirst, Label: "First extension", Section: orgNumbers, Kind: ValueText, Format: "digits", Min: 3, Max: 6, Owner: admin, Help: "new users get the next free one of the range"},
@@ -88,6 +90,9 @@ func (o *OrgSettings) NamesRequired() bool {
 
 // OwnCallerIDs reports whether a caller ID must be one of the org's numbers.
 func (o *OrgSettings) OwnCallerIDs() bool { return o.Values.Text(orgTable, OrgOwnCallerIDs) == "true" }
+
+// TwoPersons reports whether it takes two administrators to make a superuser.
+func (o *OrgSettings) TwoPersons() bool { return o.Values.Text(orgTable, OrgTwoPersons) == "true" }
 
 // Country is that of new users for whom none is known.
 func (o *OrgSettings) Country() string { return o.Values.Text(orgTable, OrgDefaultCountry) }

@@ -19,7 +19,7 @@ func (t *tool) usersCommand() *cobra.Command {
 		t.actCommand("activate", "Give a user access again; takes a seat", (*control.Client).Activate),
 		t.actCommand("deactivate", "End a user's access now; frees the seat and ends every session", (*control.Client).Deactivate),
 		t.refreshCommand(), t.resetPasswordCommand(), t.resetFactorCommand(), t.requireFactorCommand(), t.inviteCommand(),
-		t.askAuthorizationCommand(), t.setAuthorizationCommand(), t.editCommand(), t.createCommand(), t.deleteCommand(), t.reseedCommand(), t.attributesCommand(),
+		t.askAuthorizationCommand(), t.setAuthorizationCommand(), t.superuserCommand(), t.editCommand(), t.createCommand(), t.deleteCommand(), t.reseedCommand(), t.attributesCommand(),
 		t.exportCommand(), t.importCommand(), t.inboundCommand(),
 	)
 }

@@ -89,6 +89,9 @@ func target(u *dialer.User) string {
 // and what the org has.
 func (b *batch) allowed(c *cand) (errs []error) {
 	was, next := &c.e.is, &c.next
+	if b.settings.TwoPersons() && next.Superuser && !was.Superuser && !c.change.Agreed {
+		errs = append(errs, dialer.ErrTwoPersons)
+	}
 	if b.settings.NamesRequired() {
 		for _, f := range [...]dialer.Field{dialer.FieldFirstName, dialer.FieldLastName} {
 			if f.Text(next) == "" && (was.ID == "" || f.Text(was) != "") {
