@@ -38,7 +38,7 @@ type governor struct {
 	mute    int             // our calls since, on which it did not
 	refused time.Time       // when Salesforce last refused a call for lack of quota
 	probed  time.Time       // when a call was last let through only to learn
-	noted   time.Time       // when the note was last kept
+	told    quotaNote       // what was last handed out to be kept, without what goes by hours
 	began   time.Time       // since when calls are counted
 	others  map[int64]int64 // calls of other apps by hour, estimated
 	fulls   map[int64]int64 // of our calls, those of full syncs

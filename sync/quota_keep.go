@@ -9,7 +9,8 @@ import (
 )
 
 // The count of calls is journaled by the hour at the end of each run and every
-// few seconds; what else the governor knows, which is estimates, now and then.
+// few seconds; what else the governor knows, which is estimates, now and then
+// or when it is news.
 const (
 	keepHours = 7 * 24 // of the count: a clock that is days ahead forgets nothing
 	noteEvery = 5 * time.Minute
@@ -65,20 +66,23 @@ func (g *governor) load(hours map[int64]int64, note string) {
 // or the engine stops. It returns what else to remember, if it is time.
 func (g *governor) keep(all bool, put func(hour, calls, oldest int64) error) (note string, err error) {
 	g.mu.Lock()
-	if len(g.unkept) == 0 || !g.real && !all {
+	now := g.nowLocked()
+	news := g.max > 0 && (g.max != g.told.Max || max(g.used-g.told.Used, g.told.Used-g.used) > g.max/100)
+	if !all && !g.real || len(g.unkept) == 0 && !news {
 		g.mu.Unlock()
 		return "", nil
 	}
-	now := g.nowLocked()
 	oldest := hourOf(now) - keepHours
 	unkept := g.unkept
 	g.unkept, g.real = map[int64]int64{}, false
 	for _, m := range []map[int64]int64{g.ours, g.mine, g.others, g.fulls, g.beyond} {
 		maps.DeleteFunc(m, func(h, _ int64) bool { return h < oldest })
 	}
-	if all || now.Sub(g.noted).Abs() >= noteEvery {
-		g.noted = now
-		note = encode(quotaNote{Max: g.max, Used: g.used, At: g.at, Kept: now, Ours: g.ours[hourOf(now)], Others: g.others, Fulls: g.fulls, Beyond: g.beyond, Costs: g.costs})
+	if all || news || now.Sub(g.told.Kept).Abs() >= noteEvery {
+		g.told = quotaNote{Max: g.max, Used: g.used, At: g.at, Kept: now, Ours: g.ours[hourOf(now)]}
+		n := g.told
+		n.Others, n.Fulls, n.Beyond, n.Costs = g.others, g.fulls, g.beyond, g.costs
+		note = encode(n)
 	}
 	g.mu.Unlock()
 	for h, n := range unkept {
@@ -87,7 +91,7 @@ func (g *governor) keep(all bool, put func(hour, calls, oldest int64) error) (no
 			for h, n := range unkept {
 				g.unkept[h] += n
 			}
-			g.real, g.noted = true, time.Time{}
+			g.real, g.told = true, quotaNote{}
 			g.mu.Unlock()
 			return "", fmt.Errorf("keep the count of calls: %w", err)
 		}

@@ -165,3 +165,56 @@ func TestAllocationIsAskedFor(t *testing.T) {
 		}
 	})
 }
+
+// Too many long requests at once is not a spent quota: it passes. A refusal for
+// lack of quota is heeded whatever the figures say, and forgotten when
+// Salesforce says otherwise to a person who asks.
+func TestRefusals(t *testing.T) {
+	onBoth(t, wish{users: 20}, func(t *testing.T, x *world) {
+		x.org.Faults().On(simorg.Query, 50, simorg.Effect{Kind: simorg.TooManyConcurrent})
+		if r := x.engine.Poll(); r.Outcome != rostersync.Failed {
+			t.Errorf("too many at once: %s", r.Outcome)
+		}
+		if q := x.quota(); q.Level == "exhausted" {
+			t.Errorf("too many at once spent the quota: %+v", q)
+		}
+		x.org.Faults().Clear()
+		want(t, x.engine.Poll(), rostersync.Succeeded, nil)
+
+		x.org.Faults().On("", 50, simorg.Effect{Kind: simorg.QuotaExceeded})
+		want(t, x.engine.Poll(), rostersync.PausedQuota, nil)
+		calls := fmt.Sprint(x.org.Calls())
+		want(t, x.engine.Poll(), rostersync.PausedQuota, nil)
+		if after := fmt.Sprint(x.org.Calls()); after != calls {
+			t.Errorf("asked again at once: %s, %s", calls, after)
+		}
+		if q := x.quota(); q.Level != "exhausted" || !strings.Contains(strings.Join(q.Why, " "), "refused a call") {
+			t.Errorf("%s: %q", q.Level, q.Why)
+		}
+		x.org.Faults().Clear()
+		want(t, x.changes(), rostersync.Succeeded, nil)
+		if q := x.quota(); q.Level == "exhausted" {
+			t.Errorf("a person asked, and it is still %s", q.Level)
+		}
+	})
+}
+
+// What the org's answers said survives a restart: the reserve is not crossed by
+// the first call.
+func TestUsageSurvivesRestart(t *testing.T) {
+	cfg := func(c *rostersync.Config) { c.Budget = rostersync.Budget{ReservePercent: 20} }
+	onBoth(t, wish{users: 20, cfg: cfg}, func(t *testing.T, x *world) {
+		x.org.SetUsage(900, 1000)
+		x.engine.Poll()
+		x.restart(nil)
+		x.eventually("it is known", func() bool { return x.quota().Max == 1000 })
+		before, _ := x.org.Usage()
+		want(t, x.engine.Poll(), rostersync.PausedQuota, nil)
+		if after, _ := x.org.Usage(); after != before {
+			t.Errorf("%d calls were made", after-before)
+		}
+		if q := x.quota(); q.Used < 900 || q.Others < 800 || q.Work[3].Cost < 5 {
+			t.Errorf("%+v", q)
+		}
+	})
+}
