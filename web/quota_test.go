@@ -25,15 +25,18 @@ func TestQuotaPart(t *testing.T) {
 			[]string{
 				"API calls: what they go to", "Finding people who leave", "Full syncs", "the calls last the coming 24 hours", "40 calls",
 				"Other apps make about 375 API calls an hour", "about " + number(9000) + " calls", "every 1m0s</dd>", "20 Nov 2026 04:00 MST",
-			}, "instead of",
+			},
+			"instead of",
 		},
 		{
 			sync.QuotaStatus{Used: 10000, Max: 100000, Ours: 1000, Level: "stretched", PollEvery: "5m0s", At: at},
-			[]string{"every 5m0s instead of every 1m0s", "stretched"}, "nothing is left",
+			[]string{"every 5m0s instead of every 1m0s", "stretched"},
+			"nothing is left",
 		},
 		{
 			sync.QuotaStatus{Used: 100000, Max: 100000, Ours: 1000, Level: "exhausted", PollEvery: "15m0s", At: at},
-			[]string{"nothing is left for rosterd within 24 hours"}, "the calls last",
+			[]string{"nothing is left for rosterd within 24 hours"},
+			"the calls last",
 		},
 	} {
 		h.engines["acme"].Set(func(e *controltest.Engine) { e.Limits = tc.limits })
