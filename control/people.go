@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -32,16 +33,17 @@ func (s *Server) routePeople() {
 			"A page can be short, even empty, and have a next one.",
 	}, func(ctx context.Context, c call, in *struct {
 		InOrg
-		Search     string `query:"search" maxLength:"200" doc:"part of a name, user name or e-mail address, or a Salesforce id"`
-		Profile    string `query:"profile" maxLength:"100" doc:"part of the profile's name"`
-		Role       string `query:"role" maxLength:"100" doc:"part of the role's name"`
-		Department string `query:"department" maxLength:"100" doc:"part of the department"`
-		Country    string `query:"country" maxLength:"100" doc:"part of the country or its code"`
-		NotAdded   bool   `query:"not_added" doc:"only who is not in the dialer"`
-		Eligible   bool   `query:"eligible" doc:"only who can be added"`
-		Order      string `query:"order" enum:"name,username,email,id" default:"name"`
-		Cursor     string `query:"cursor" maxLength:"1000" doc:"next of the page before"`
-		Limit      int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+		Search     string   `query:"search" maxLength:"200" doc:"part of a name, user name or e-mail address, or a Salesforce id"`
+		Profile    string   `query:"profile" maxLength:"100" doc:"part of the profile's name"`
+		Role       string   `query:"role" maxLength:"100" doc:"part of the role's name"`
+		Department string   `query:"department" maxLength:"100" doc:"part of the department"`
+		Country    string   `query:"country" maxLength:"100" doc:"part of the country or its code"`
+		IDs        []string `query:"ids" maxItems:"500" nullable:"false" doc:"only who has one of these Salesforce ids of 18 characters"`
+		NotAdded   bool     `query:"not_added" doc:"only who is not in the dialer"`
+		Eligible   bool     `query:"eligible" doc:"only who can be added"`
+		Order      string   `query:"order" enum:"name,username,email,id" default:"name"`
+		Cursor     string   `query:"cursor" maxLength:"1000" doc:"next of the page before"`
+		Limit      int      `query:"limit" minimum:"1" maximum:"500" default:"50"`
 	},
 	) (*answer[sync.PeoplePage], error) {
 		l, ok := c.Engine.(Lister)
@@ -54,7 +56,7 @@ func (s *Server) routePeople() {
 		}
 		page, err := l.People(ctx, sync.PeopleQuery{
 			Search: in.Search, Profile: in.Profile, Role: in.Role, Department: in.Department, Country: in.Country,
-			NotAdded: in.NotAdded, Eligible: in.Eligible, Order: in.Order, Cursor: after, Limit: in.Limit,
+			IDs: in.IDs, NotAdded: in.NotAdded, Eligible: in.Eligible, Order: in.Order, Cursor: after, Limit: in.Limit,
 		})
 		if errors.Is(err, sync.ErrPeopleCursor) {
 			err = invalid(err.Error(), "take the list from its first page")
@@ -68,6 +70,7 @@ func (s *Server) routePeople() {
 type PeopleFilter struct {
 	Search, Profile, Role, Department, Country string
 
+	IDs                []string // Salesforce ids; nil means no such limit
 	NotAdded, Eligible bool
 	Order              string // name, username, email or id
 	Limit              int
@@ -78,6 +81,7 @@ func (c *Client) People(ctx context.Context, f PeopleFilter, cursor string) (Peo
 	q := url.Values{}
 	for k, v := range map[string]string{
 		"search": f.Search, "profile": f.Profile, "role": f.Role, "department": f.Department, "country": f.Country, "order": f.Order, "cursor": cursor,
+		"ids": strings.Join(f.IDs, ","),
 	} {
 		if v != "" {
 			q.Set(k, v)

@@ -21,9 +21,10 @@ const (
 
 // MirrorQuery selects rows of the mirror for people to look through.
 type MirrorQuery struct {
-	Search    string // case-folded part of a name, user name or e-mail address, or a whole id
-	Active    bool   // only users who are active there
-	NotLinked bool   // only users whom nobody in the directory is linked to
+	Search    string   // case-folded part of a name, user name or e-mail address, or a whole id
+	IDs       []string // only these users; nil means no such limit
+	Active    bool     // only users who are active there
+	NotLinked bool     // only users whom nobody in the directory is linked to
 	Order     MirrorOrder
 	AfterKey  string // keyset: only rows beyond this value of the order's column
 	AfterID   string // and this id
@@ -57,12 +58,16 @@ func (m *Mirror) List(ctx context.Context, q MirrorQuery) ([]MirrorRow, error) {
 	if !ok {
 		return nil, fmt.Errorf("list the mirror: there is no order %q", q.Order)
 	}
-	rows, err := m.query(ctx, func(*Tx) (string, []any, error) {
+	rows, err := m.query(ctx, func(tx *Tx) (string, []any, error) {
 		where := []string{"i.org_id = $1"}
 		args := []any{m.org}
 		arg := func(v any) string {
 			args = append(args, v)
 			return fmt.Sprintf("$%d", len(args))
+		}
+		if q.IDs != nil {
+			args = append(args, Strings(q.IDs))
+			where = append(where, tx.In("i.id", len(args)))
 		}
 		if q.AfterID != "" {
 			where = append(where, "(i."+col+", i.id) > ("+arg(q.AfterKey)+", "+arg(q.AfterID)+")")

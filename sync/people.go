@@ -40,8 +40,9 @@ type Person struct {
 type PeopleQuery struct {
 	Search, Profile, Role, Department, Country string
 
-	NotAdded bool // only who is not in the dialer
-	Eligible bool // only who can be added
+	IDs      []string // only who has one of these Salesforce ids; nil means no such limit
+	NotAdded bool     // only who is not in the dialer
+	Eligible bool     // only who can be added
 	Order    string
 	Cursor   string // Next of the page before
 	Limit    int
@@ -64,7 +65,7 @@ var ErrPeopleCursor = errors.New("the cursor is not one of this list")
 func (e *Engine) People(ctx context.Context, q PeopleQuery) (PeoplePage, error) {
 	page := PeoplePage{People: []Person{}}
 	order := store.MirrorOrder(q.Order)
-	m := store.MirrorQuery{Search: dialer.Key(q.Search), Active: q.Eligible, NotLinked: q.NotAdded, Order: order, Limit: max(2*q.Limit, 200)}
+	m := store.MirrorQuery{Search: dialer.Key(q.Search), IDs: q.IDs, Active: q.Eligible, NotLinked: q.NotAdded, Order: order, Limit: max(2*q.Limit, 200)}
 	if q.Cursor != "" {
 		var at [2]string
 		if err := json.Unmarshal([]byte(q.Cursor), &at); err != nil {

@@ -115,7 +115,11 @@ type reviewPage struct {
 	Results   []control.AddResult
 	Names     map[string]string
 	Added     int
+	Own       map[string]ownSettings // of single people
 }
+
+// OwnOf counts what a person shall have of their own.
+func (p reviewPage) OwnOf(id string) int { return len(p.Own[id].Values) + len(p.Own[id].Seats) }
 
 // reviewMost is how many people can be added in one go.
 const reviewMost = 500
@@ -132,7 +136,7 @@ func (v *visit) review() error {
 }
 
 func (v *visit) reviewOf(ids []string) (reviewPage, error) {
-	p := reviewPage{Names: map[string]string{}, Seats: map[string]bool{}}
+	p := reviewPage{Names: map[string]string{}, Seats: map[string]bool{}, Own: v.session.ownOf(v.org)}
 	templates, err := v.api.Groups(v.r.Context(), "template")
 	if err != nil {
 		return p, err
@@ -145,16 +149,14 @@ func (v *visit) reviewOf(ids []string) (reviewPage, error) {
 		return p, err
 	}
 	p.Licenses = licenses.Licenses
-	for _, id := range ids[:min(len(ids), reviewMost)] {
-		page, err := v.api.People(v.r.Context(), control.PeopleFilter{Search: id, Limit: 1}, "")
+	for some := range slices.Chunk(ids[:min(len(ids), reviewMost)], 100) { // an address must not grow too long
+		page, err := v.api.People(v.r.Context(), control.PeopleFilter{IDs: some, Limit: len(some)}, "")
 		if err != nil {
 			return p, err
 		}
 		for _, one := range page.People {
-			if one.SalesforceID == id {
-				p.People = append(p.People, one)
-				p.Names[id] = one.Name
-			}
+			p.People = append(p.People, one)
+			p.Names[one.SalesforceID] = one.Name
 		}
 	}
 	slices.SortFunc(p.People, func(a, b control.Person) int { return strings.Compare(a.Name, b.Name) })
@@ -178,11 +180,14 @@ func (v *visit) addUsers() error {
 	if err != nil {
 		return err
 	}
-	added, err := v.api.AddPeople(v.r.Context(), control.NewPeople{
+	added, err := v.addOwn(control.NewPeople{
 		Users: ids, Template: v.form("template"), Licenses: v.r.PostForm["seat"], Reason: v.form("reason"),
 	})
-	if err != nil {
+	if err != nil && len(added.Results) == 0 {
 		return v.back(v.At("/add/review"), err)
+	}
+	if err != nil { // of those who take other seats, who stay ticked
+		v.session.say(note{"bad", "Some could not be added.", sentence(err.Error())})
 	}
 	p.Results = added.Results
 	var done []string

@@ -58,6 +58,7 @@ type attentionPage struct {
 	Items       []attentionItem
 	All         int
 	First, Next string
+	Ignored     bool // these are ignored
 }
 
 // attentionSize is how many items a page shows.
@@ -68,6 +69,9 @@ type attentionItem struct {
 	control.AttentionItem
 	Advice string
 }
+
+// Choose reports whether somebody can be chosen who the item is about.
+func (i attentionItem) Choose() bool { return i.Kind == "ambiguous_match" }
 
 // advice says what settles an attention item.
 func advice() map[string]string {
@@ -88,21 +92,29 @@ func advice() map[string]string {
 }
 
 func (v *visit) attention() error {
-	page, err := v.api.Attention(v.r.Context())
+	p := attentionPage{Ignored: v.query("show") == "ignored"}
+	list := v.api.Attention
+	if p.Ignored {
+		list = v.api.IgnoredAttention
+	}
+	page, err := list(v.r.Context())
 	if err != nil {
 		return err
 	}
-	var p attentionPage
 	p.All = len(page.Attention)
 	from := min(max(int(number64(v.query("from"))), 0), p.All)
 	for _, i := range page.Attention[from:min(from+attentionSize, p.All)] {
 		p.Items = append(p.Items, attentionItem{i, advice()[i.Kind]})
 	}
+	at := v.At("/attention") + "?"
+	if p.Ignored {
+		at += "show=ignored&"
+	}
 	if from > 0 {
-		p.First = v.At("/attention")
+		p.First = at
 	}
 	if from+attentionSize < p.All {
-		p.Next = v.At("/attention") + "?from=" + strconv.Itoa(from+attentionSize)
+		p.Next = at + "from=" + strconv.Itoa(from+attentionSize)
 	}
 	return v.page("attention", "Attention", p)
 }

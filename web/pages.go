@@ -128,6 +128,7 @@ func (s *shell) load() {
 		{Label: "Sync", Href: v.At("/sync"), Icon: "sync", Key: "s"},
 		{Label: "Licenses", Href: v.At("/licenses"), Icon: "seat", Key: "l"},
 		{Label: "Groups", Href: v.At("/groups"), Icon: "group", Key: "p"},
+		{Label: "Numbers", Href: v.At("/numbers"), Icon: "phone", Key: "n"},
 		{Label: "Sessions", Href: v.At("/sessions"), Icon: "session", Key: "o"},
 		{Label: "Activity", Href: v.At("/activity"), Icon: "activity", Key: "c"},
 		{Label: "Leavers", Href: v.At("/leavers"), Icon: "leave", Key: "e"},

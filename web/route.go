@@ -4,7 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/rosterd/rosterd/control"
 )
 
 const maxForm = 1 << 20 // bytes of a form: a page of users is a few kB
@@ -40,6 +44,8 @@ func (c *Console) routes(static fs.FS) http.Handler {
 	page("POST /o/{org}/add/select", (*visit).pickPeople)
 	page("GET /o/{org}/add/review", (*visit).review)
 	page("POST /o/{org}/add/review", (*visit).addUsers)
+	page("GET /o/{org}/add/review/{id}", (*visit).personal)
+	page("POST /o/{org}/add/review/{id}", (*visit).savePersonal)
 	page("GET /o/{org}/why", (*visit).why)
 
 	page("GET /o/{org}/mass", (*visit).mass)
@@ -64,6 +70,9 @@ func (c *Console) routes(static fs.FS) http.Handler {
 	page("GET /o/{org}/groups/{id}", (*visit).group)
 	page("POST /o/{org}/groups/{id}", (*visit).saveGroup)
 	page("POST /o/{org}/groups/{id}/delete", (*visit).deleteGroup)
+	page("GET /o/{org}/numbers", (*visit).numbers)
+	page("POST /o/{org}/numbers", (*visit).addNumber)
+	page("POST /o/{org}/numbers/{act}", (*visit).doNumber)
 	page("GET /o/{org}/settings", (*visit).settings)
 	page("POST /o/{org}/settings", (*visit).saveSettings)
 	page("GET /o/{org}/activity", (*visit).activity)
@@ -107,12 +116,38 @@ func (c *Console) visits(h func(*visit) error) http.Handler {
 			return
 		}
 		if err == nil {
+			err = legible(r)
+		}
+		if err == nil {
 			err = h(v)
 		}
 		if err != nil {
 			v.fail(err)
 		}
 	})
+}
+
+// legible refuses an address or a form with bytes that are no text: they would
+// come back on a page, and no database would take them.
+func legible(r *http.Request) error {
+	if r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		if err := r.ParseForm(); err != nil {
+			if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+				return err
+			}
+			return &control.Problem{Status: http.StatusBadRequest, Code: control.CodeInvalid, Message: "the form cannot be read"}
+		}
+	}
+	for _, values := range []url.Values{r.URL.Query(), r.PostForm} {
+		for name, list := range values {
+			for _, text := range append(list, name) {
+				if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+					return &control.Problem{Status: http.StatusBadRequest, Code: control.CodeInvalid, Message: "something in it is no text", Hint: "type it anew"}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // nowhere answers what is no page: without the frame of the console to whoever

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ type crowd struct {
 func (c *crowd) People(_ context.Context, q sync.PeopleQuery) (sync.PeoplePage, error) {
 	page := sync.PeoplePage{People: []sync.Person{}}
 	for _, p := range c.people {
-		if (!q.Eligible || p.CanAdd) && strings.Contains(p.Name+p.SalesforceID, q.Search) {
+		if (!q.Eligible || p.CanAdd) && strings.Contains(p.Name+p.SalesforceID, q.Search) && (q.IDs == nil || slices.Contains(q.IDs, p.SalesforceID)) {
 			page.People = append(page.People, p)
 		}
 	}

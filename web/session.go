@@ -25,7 +25,8 @@ type session struct {
 	mu     sync.Mutex // guards what follows
 	seen   time.Time
 	notes  []note
-	picked map[string]map[string]struct{} // ticked users, by org
+	picked map[string]map[string]struct{}    // ticked users, by org
+	own    map[string]map[string]ownSettings // of people about to be added, by org
 }
 
 // note is a message that the next page shows once.
@@ -65,7 +66,7 @@ func (s *sessions) open(token string) string {
 		}
 		delete(s.list, oldest)
 	}
-	s.list[sha256.Sum256([]byte(secret))] = &session{token: token, began: now, seen: now, picked: map[string]map[string]struct{}{}}
+	s.list[sha256.Sum256([]byte(secret))] = &session{token: token, began: now, seen: now, picked: map[string]map[string]struct{}{}, own: map[string]map[string]ownSettings{}}
 	return secret
 }
 
