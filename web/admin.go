@@ -87,6 +87,7 @@ func advice() map[string]string {
 		"frozen_unreadable": "Give the integration user the permission to manage users.",
 		"sandbox_refreshed": "Restore the addresses in Salesforce before the next sync.",
 		"wrong_org":         "Check the login URL and the user name in the configuration.",
+		"no_events":         "Do what the detail names, or set changes: poll to do without.",
 		"permission":        "Give the integration user what the detail names.",
 	}
 }

@@ -27,6 +27,7 @@ func words() map[string]string {
 		"parked": "A change fails again and again", "field_not_visible": "A Salesforce field is not visible",
 		"source_shrink": "Far fewer users than before", "frozen_unreadable": "Frozen users cannot be read",
 		"sandbox_refreshed": "Sandbox was refreshed", "wrong_org": "Another Salesforce org answers",
+		"no_events":  "Change events do not come",
 		"permission": "The integration user lacks a permission", "powerdialer": "PowerDialer", "lmp": "LMP",
 		"create": "added", "link": "linked", "update": "changed", "schedule": "set to leave", "unschedule": "stays after all",
 		"deactivate": "deactivated", "activate": "activated", "settle": "settled", "ask": "asked to authorize",
