@@ -96,6 +96,27 @@ func (v *visitor) many(ctx context.Context, path string) ([]time.Duration, error
 	return took, nil
 }
 
+// tick ticks n people of Salesforce, to be added.
+func (v *visitor) tick(ctx context.Context, d *daemon, n int) error {
+	form := url.Values{}
+	for u, err := range d.Users(ctx, control.UserFilter{Limit: n}) {
+		if err != nil {
+			return err
+		}
+		form.Add("pick", u.SalesforceID)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, v.base+"/o/acme/add/select", strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := v.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
 // place is a page of the console.
 type place struct{ name, path string }
 
@@ -162,6 +183,8 @@ func (d *daemon) places(ctx context.Context) ([]place, error) {
 		{"activity of a verb", "/activity?verb=delete"},
 		{"activity found: nothing", "/activity?text=xqzzyxqz"},
 		{"sessions", "/sessions"},
+		{"numbers", "/numbers"},
+		{"add, review of 50", "/add/review"},
 		{"leavers", "/leavers"},
 		{"attention", "/attention"},
 		{"health", "/health"},
@@ -219,6 +242,9 @@ func (b *bench) pageRows(ctx context.Context, s *sim, store string, n int) ([]ro
 		return nil, err
 	}
 	defer v.CloseIdleConnections()
+	if err := v.tick(ctx, d, 50); err != nil {
+		return nil, err
+	}
 	floor, err := v.many(ctx, floorPath)
 	if err != nil {
 		return nil, err
