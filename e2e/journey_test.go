@@ -180,6 +180,15 @@ func TestConsoleAccessible(t *testing.T) {
 	b.open("/o/acme/add")
 	b.do("tick", click(`tbody input[name="pick"]`))
 	b.press(".bar button.primary")
+	own := eval[string](b, `document.querySelector('td a[href*="/add/review/"]').pathname`)
+	b.open(own)
+	b.fill(`[name="extension"]`, "4711")
+	b.press("main form button.primary")
+	for _, n := range []string{"+12025550143", "+12025550144"} {
+		b.open("/o/acme/numbers")
+		b.fill("#number", n)
+		b.press("form.filter button")
+	}
 	pages := []string{
 		"/o/acme/users", "/o/acme/users?q=nobody-is-called-this", user, user + "?tab=access", user + "?tab=dialing", user + "?tab=recording", user + "?tab=devices",
 		user + "?tab=salesforce", user + "?tab=activity", user + "?tab=why", user + "?tab=signin", user + "?tab=more", user + "/do/reset-password", user + "/edit/contact", user + "/edit/access", user + "/edit/dialing", user + "/edit/devices",
@@ -187,19 +196,23 @@ func TestConsoleAccessible(t *testing.T) {
 		"/o/acme/mass?verb=set", "/o/acme/mass?verb=add", "/o/acme/mass?verb=set&field=ring_timeout_seconds", mass, "/o/acme/sync", "/o/acme/runs",
 		fmt.Sprintf("/o/acme/runs/%d", held.ID), fmt.Sprintf("/o/acme/runs/%d", dry.ID), "/o/acme/licenses", "/o/acme/activity", "/o/acme/leavers", "/o/acme/attention",
 		"/o/acme/health", "/o/acme/sessions", "/o/acme/sessions?state=all", "/o/acme/groups", "/o/acme/groups?kind=permission_group", "/o/acme/settings",
-		"/o/acme/users/import", "/o/acme/users?f=title&op=contains&v=e", "/o/acme/activity?verb=deactivate", group, "/o/acme/add/review", "/keys", "/nowhere",
+		"/o/acme/users/import", "/o/acme/users?f=title&op=contains&v=e", "/o/acme/activity?verb=deactivate", group, "/o/acme/add/review", own, "/o/acme/numbers",
+		"/o/acme/numbers?show=available", "/o/acme/attention?show=ignored", "/keys", "/nowhere",
 	}
+	slashes := strings.NewReplacer("/o/acme", "", "/", "-", "?", "-")
 	for _, theme := range []string{"light", "dark"} {
 		b.theme(theme)
 		for _, path := range pages {
 			b.open(path)
 			b.accessible(theme + " " + path)
+			b.shoot(theme + slashes.Replace(path))
 		}
 	}
 	b.size(360, 740)
 	for _, path := range pages {
 		b.open(path)
 		b.accessible("phone " + path)
+		b.shoot("phone" + slashes.Replace(path))
 		if wide := eval[int](b, `document.documentElement.scrollWidth`); wide > 360 {
 			t.Errorf("%s is %d pixels wide on a phone of 360", path, wide)
 		}
