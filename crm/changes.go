@@ -29,7 +29,8 @@ type ChangePage struct {
 const maxWatermarkAge = 30 * 24 * time.Hour
 
 // ChangedSince reads the users whose SystemModstamp lies in [w.Upper - Overlap, now),
-// oldest first, each once, now being Salesforce's clock. The prefilter is not applied,
+// oldest first, each once, now being Salesforce's clock, and those stamped in this very
+// second as far as they are there. The prefilter is not applied,
 // so that someone who leaves it is seen leaving. A user changed again meanwhile comes
 // at the end of this window or in the next. A complete read costs a call for each
 // page, at least one.
@@ -149,7 +150,7 @@ func (w *window) where() string {
 	}
 	cond := "SystemModstamp >= " + soqlTime(from)
 	if !w.until.IsZero() {
-		cond += " AND SystemModstamp < " + soqlTime(w.until)
+		cond += " AND SystemModstamp < " + soqlTime(w.end())
 	}
 	return cond + tie
 }
@@ -165,8 +166,13 @@ func (w *window) advance(p fetched) (last bool, err error) {
 	}
 	w.stamp, w.id = end.SystemModstamp, end.ID
 	// The first page has no upper bound yet, so it may reach past the window.
-	return !p.more || !end.SystemModstamp.Before(w.until), nil
+	return !p.more || !end.SystemModstamp.Before(w.end()), nil
 }
+
+// end is what no row is read from: the end of the second that is under way, so that
+// whoever asks for what has just happened is shown it, however many pages that is. The
+// watermark does not count that second, which is read again with the next window.
+func (w *window) end() time.Time { return w.until.Truncate(time.Second).Add(time.Second) }
 
 func (w *window) mark(last bool) Watermark {
 	if last {

@@ -436,3 +436,25 @@ func must(t *testing.T, errs ...error) {
 		t.Fatal(err)
 	}
 }
+
+// Who asks for what has just happened must be shown it, also where it is more than a page.
+func TestChangesOfThisSecondAreRead(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	w := newWorld(t, simorg.Options{Users: 900, Plain: true, Now: func() time.Time { return now }}, Options{PageSize: 200, TokenAge: -1}, bySecret)
+	var changed []string
+	for u := range w.org.Users() {
+		if changed = append(changed, u.ID); len(changed) == 700 {
+			break
+		}
+	}
+	if err := w.org.MassUpdate(changed, func(u *simorg.User) { u.Title = "Changed" }); err != nil {
+		t.Fatal(err)
+	}
+	seq, mark := w.ChangedSince(t.Context(), w.fields(t), Watermark{Upper: now.Add(-time.Minute)})
+	if got, err := ids(seq); err != nil || len(got) != 700 {
+		t.Errorf("got %d of 700, %v", len(got), err)
+	}
+	if m := mark(); !m.Upper.Equal(now) {
+		t.Errorf("the watermark counts the second under way: %+v", m)
+	}
+}
