@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"errors"
 	"net/url"
@@ -76,6 +77,36 @@ func TestActivityIsFollowed(t *testing.T) {
 		if strings.Join(notes, " ") != "first second" {
 			t.Errorf("seen are %q", notes)
 		}
+		// Who has listed an empty log follows it from its beginning.
+		for a, err := range c.Tail(t.Context(), ActivityFilter{}, 0) {
+			if err != nil || a.Seq > log[0].Seq {
+				t.Errorf("the first of all is %+v, %v", a, err)
+			}
+			break
+		}
+		// From now on there is only what comes.
+		log, err = s.dirs["acme"].Activity(t.Context(), dialer.ActivityQuery{Newest: true, Limit: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		busy, rest := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for busy.Err() == nil {
+				for _, verb := range []dialer.Verb{dialer.VerbActivate, dialer.VerbDeactivate} {
+					s.dirs["acme"].Apply(busy, []dialer.Change{{Verb: verb, UserID: log[0].UserID, Actor: log[0].Actor}})
+				}
+			}
+		}()
+		for a, err := range c.Tail(t.Context(), ActivityFilter{}, FromNow) {
+			if err != nil || a.Seq <= log[0].Seq {
+				t.Errorf("from now on there is %+v, %v", a, err)
+			}
+			break
+		}
+		rest()
+		<-done
 		for _, err := range c.Tail(t.Context(), ActivityFilter{User: "nobody"}, 0) {
 			if p, ok := errors.AsType[*Problem](err); !ok || p.Status != 404 {
 				t.Errorf("a user who is not there: %v", err)

@@ -136,6 +136,12 @@ func (c *Client) Invite(ctx context.Context, ref string, again bool, reason stri
 	return post[Invitation](ctx, c, userPath(ref, ":invite"), map[string]any{"again": again, "reason": reason})
 }
 
+// EditSelf changes what users may set for themselves, such as their own caller
+// ID, on behalf of who is signed in.
+func (c *Client) EditSelf(ctx context.Context, e SelfEdit) (Acted, error) {
+	return post[Acted](ctx, c, "/v1/sessions:edit", e)
+}
+
 // AskAuthorization asks a user to let the dialer act for them in Salesforce.
 func (c *Client) AskAuthorization(ctx context.Context, ref string, a Asking) (Acted, error) {
 	return post[Acted](ctx, c, userPath(ref, ":ask-authorization"), a)

@@ -35,7 +35,7 @@ func (s *Server) routeTail() {
 	}, func(ctx context.Context, c call, in *struct {
 		InOrg
 		User  string `query:"user" maxLength:"320" doc:"only about this user"`
-		After int64  `query:"after" minimum:"0" doc:"also what came after this seq; left out, only what comes from now on"`
+		After int64  `query:"after" minimum:"-1" default:"-1" doc:"also what came after this seq, 0 all there is; left out, only what comes from now on"`
 		Last  int64  `header:"Last-Event-ID" minimum:"0" doc:"as after, which it beats"`
 		LogFilter
 	},
@@ -52,25 +52,57 @@ func (s *Server) routeTail() {
 			}
 			q.UserID = u.ID
 		}
-		if q.After == 0 {
+		if q.After < 0 {
 			last, err := c.Directory.Activity(ctx, dialer.ActivityQuery{Newest: true, Limit: 1})
 			if err != nil {
 				return nil, err
 			}
-			if len(last) > 0 {
+			if q.After = 0; len(last) > 0 {
 				q.After = last[0].Seq
 			}
 		}
-		return s.streaming(0, func(ctx context.Context, steps chan step) { tail(ctx, c.Directory, q, steps) }), nil
+		sent, err := lately(ctx, c.Directory, &q)
+		if err != nil {
+			return nil, err
+		}
+		return s.streaming(0, func(ctx context.Context, steps chan step) { tail(ctx, c.Directory, q, sent, steps) }), nil
 	})
 }
 
+// tailBack is how many entries before the first that is sent are watched for
+// others that are committed late, between them.
+const tailBack = 200
+
+// lately moves q back a little, and returns what is there already from there on
+// and counts as sent.
+func lately(ctx context.Context, d Directory, q *dialer.ActivityQuery) (map[int64]time.Time, error) {
+	sent, until := map[int64]time.Time{}, q.After
+	q.After = max(until-tailBack, 0)
+	back := *q
+	for back.After < until {
+		list, err := d.Activity(ctx, back)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range list {
+			if a.Seq <= until {
+				sent[a.Seq] = time.Now()
+			}
+		}
+		if len(list) < back.Limit {
+			break
+		}
+		back.After = list[len(list)-1].Seq
+	}
+	return sent, nil
+}
+
 // tail sends each entry once, also one that is committed after others of higher
-// numbers were: what is young is read again, and what was sent is remembered.
-func tail(ctx context.Context, d Directory, q dialer.ActivityQuery, steps chan step) {
+// numbers were: what is young is read again, and what was sent is remembered,
+// with when, of those beyond q.After.
+func tail(ctx context.Context, d Directory, q dialer.ActivityQuery, sent map[int64]time.Time, steps chan step) {
 	tick := time.NewTicker(tailEvery)
 	defer tick.Stop()
-	sent := map[int64]time.Time{} // when, of those beyond q.After
 	for {
 		more, err := tailPages(ctx, d, q, sent, steps)
 		if ctx.Err() != nil {

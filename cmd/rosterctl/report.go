@@ -66,7 +66,7 @@ const csvToo = "csv"
 func (t *tool) followActivity(ctx context.Context, f control.ActivityFilter) error {
 	e := json.NewEncoder(t.out)
 	e.SetEscapeHTML(false)
-	for a, err := range t.client.Tail(ctx, f, 0) {
+	for a, err := range t.client.Tail(ctx, f, control.FromNow) {
 		switch {
 		case ctx.Err() != nil:
 			return nil

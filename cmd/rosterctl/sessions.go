@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +13,7 @@ import (
 )
 
 func (t *tool) sessionsCommand() *cobra.Command {
-	return group("sessions", "Show who is signed in, and end sessions", t.sessionsListCommand(), t.sessionsEndCommand())
+	return group("sessions", "Show who is signed in, and end sessions", t.sessionsListCommand(), t.sessionsEndCommand(), t.sessionsEditCommand())
 }
 
 func (t *tool) sessionsListCommand() *cobra.Command {
@@ -80,6 +82,47 @@ func (t *tool) sessionsEndCommand() *cobra.Command {
 	c.Flags().BoolVar(&e.All, "all", false, "everybody's")
 	c.Flags().StringVar(&e.Reason, "reason", "", "why, for the activity log")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return c
+}
+
+func (t *tool) sessionsEditCommand() *cobra.Command {
+	var e control.SelfEdit
+	file := ""
+	c := command("edit NAME=VALUE... --session FILE --ip ADDRESS", "Change what users may set for themselves, on behalf of who is signed in", 1, -1,
+		func(ctx context.Context, args []string) (err error) {
+			if file == "" || e.IP == "" {
+				return &usageError{"say whose session it is, and from where: --session FILE --ip ADDRESS", "the file holds what the sign-in gave as token; - is standard input"}
+			}
+			if e.Attributes, err = parseAssignments(args); err != nil {
+				return err
+			}
+			in := t.in
+			if file != "-" {
+				f, err := os.Open(file)
+				if err != nil {
+					return fmt.Errorf("read the session: %w", err)
+				}
+				defer f.Close()
+				in = f
+			}
+			text, err := io.ReadAll(io.LimitReader(in, 1000))
+			if err != nil {
+				return fmt.Errorf("read the session: %w", err)
+			}
+			e.Token = control.Secret(strings.TrimSpace(string(text)))
+			a, err := t.client.EditSelf(ctx, e)
+			if err != nil {
+				return err
+			}
+			return t.show(a, func(w io.Writer) { printActed(w, &a, "changed") })
+		})
+	c.Long = c.Short + `, such as their own caller ID.
+It needs a token of the role dialer or admin, and the session's own, which is never an argument:
+arguments are seen by everybody on the machine.
+
+  rosterctl sessions edit caller_id_user_override=+12025550143 --session token --ip 192.0.2.7`
+	c.Flags().StringVar(&file, "session", "", "`FILE` with the session's token; - is standard input")
+	c.Flags().StringVar(&e.IP, "ip", "", "`ADDRESS` that the user comes from")
 	return c
 }
 
