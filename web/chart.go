@@ -122,13 +122,18 @@ func (v *visit) chartHealth(p *healthPage) error {
 		return err
 	}
 	p.Charts = []chart{v.chartChanges(h.Changes), v.chartLag(h.Lag), v.chartCalls(h.Calls, p.Status.Quota.Budget)}
+	licenses, err := v.api.Licenses(v.r.Context())
+	if err != nil {
+		return err
+	}
+	p.Charts = append(p.Charts, v.chartSeats(h, slices.DeleteFunc(licenses.Licenses, func(l control.License) bool { return !l.Default }))...)
 	return nil
 }
 
 // chartLag draws how long changes took from Salesforce to the dialer, hour by
 // hour: the longest of each hour, and what they took on average.
 func (v *visit) chartLag(lags []control.LagRow) chart {
-	c := chart{ID: "lag", Title: "From Salesforce to the dialer, last 24 hours", Unit: "time"}
+	c := chart{ID: "lag", Title: "From Salesforce to here, last 24 h", Unit: "time"}
 	end := time.Now().UTC().Truncate(time.Hour)
 	hours := make([]control.LagRow, 24)
 	most := int64(0)
@@ -143,7 +148,7 @@ func (v *visit) chartLag(lags []control.LagRow) chart {
 		return chartBottom - (chartBottom-chartTop)*float64(time.Duration(ms)*time.Millisecond)/float64(top)
 	}
 	for i := range int64(3) {
-		c.Lines = append(c.Lines, tick{chartBottom - (chartBottom-chartTop)*float64(i)/2, span(top * time.Duration(i) / 2)})
+		c.Lines = append(c.Lines, tick{chartBottom - (chartBottom-chartTop)*float64(i)/2, strings.ReplaceAll(span(top*time.Duration(i)/2), " ", "")}) // narrow
 	}
 	c.Series = []series{{Label: "longest"}, {Label: "on average"}}
 	slot := (chartRight - chartLeft) / 24
@@ -292,8 +297,9 @@ func (v *visit) chartCalls(calls []control.TrendRow, budget int) chart {
 func (v *visit) chartSeats(h control.Trend, licenses []control.License) []chart {
 	var out []chart
 	now := time.Now()
+	days := int(now.Sub(h.Since).Hours() / 24)
 	for _, l := range licenses {
-		c := chart{ID: "seats-" + strings.Map(letters, l.Type), Title: word(words())(l.Type) + " seats in use, last 30 days", Unit: "seats"}
+		c := chart{ID: "seats-" + strings.Map(letters, l.Type), Title: fmt.Sprintf("%s seats in use, last %d days", word(words())(l.Type), days), Unit: "seats"}
 		most := max(l.Purchased, l.Assigned)
 		var steps []sample
 		n := l.Assigned
@@ -312,7 +318,7 @@ func (v *visit) chartSeats(h control.Trend, licenses []control.License) []chart 
 		y := c.scale(float64(most))
 		c.Mark = &tick{y(float64(l.Purchased)), "purchased " + number(l.Purchased)}
 		c.Series = []series{{Label: "in use", Path: line(steps, h.Since, now, y)}}
-		for day := range 31 {
+		for day := range days + 1 {
 			at := h.Since.AddDate(0, 0, day)
 			if at.After(now) {
 				at = now
@@ -325,8 +331,8 @@ func (v *visit) chartSeats(h control.Trend, licenses []control.License) []chart 
 				}
 			}
 			c.Rows = append(c.Rows, point{label, []string{number(int64(value))}})
-			if day%6 == 0 {
-				c.Ticks = append(c.Ticks, tick{chartLeft + (chartRight-chartLeft)*float64(day)/30.5, label})
+			if day%max(days/5, 1) == 0 {
+				c.Ticks = append(c.Ticks, tick{chartLeft + (chartRight-chartLeft)*float64(day)/(float64(days)+0.5), label})
 			}
 		}
 		out = append(out, c)

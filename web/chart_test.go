@@ -21,8 +21,8 @@ func TestChartLag(t *testing.T) {
 	if len(c.Series[0].Bars) != 2 || strings.Count(c.Series[1].Path, "M") != 2 || c.Empty {
 		t.Errorf("%d bars, path %q", len(c.Series[0].Bars), c.Series[1].Path)
 	}
-	if got := c.Lines[2].Label; got != "2 s" {
-		t.Errorf("the scale ends at %s, want 2 s", got)
+	if got := c.Lines[2].Label; got != "2s" {
+		t.Errorf("the scale ends at %s, want 2s", got)
 	}
 	for _, b := range c.Series[0].Bars {
 		if b.Y < chartTop || b.Y+b.H > chartBottom+0.01 || b.H <= 0 {
