@@ -50,6 +50,8 @@ func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
 	if add("salesforce version", "the API version is offered", c.CheckVersion(asking)) {
 		e.doctorOrg(asking, c, add)
 	}
+	told, away := e.doctorStream()
+	add("change events", told, away)
 	licenses, err := e.dir.Licenses(ctx)
 	var seats []string
 	for _, l := range licenses {
@@ -66,6 +68,24 @@ func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
 	}
 	add("quota", fmt.Sprintf("%s: we made %d calls in 24 hours, %d are left to us", q.Level, q.Ours, q.BudgetLeft), spent)
 	return out, nil
+}
+
+// doctorStream says how changes are found. That there are no events is wrong
+// only where a person can mend it.
+func (e *Engine) doctorStream() (string, error) {
+	s := e.changesStatus(true)
+	e.flow.mu.Lock()
+	person := e.flow.state.Person
+	e.flow.mu.Unlock()
+	switch {
+	case s.State == streamLive:
+		return "they come", nil
+	case person && s.State != streamOff:
+		return "", &hinted{errors.New(s.Reason), s.Hint}
+	case s.Reason != "":
+		return s.Reason, nil
+	}
+	return s.State, nil
 }
 
 // overAllocated says of which licenses more seats are in use than were bought:

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/rosterd/rosterd/crm"
@@ -128,7 +129,7 @@ func (e *Engine) finish(ctx context.Context, run *running, err error) {
 	}
 	if errors.Is(err, crm.ErrQuota) {
 		e.quota.refuse()
-	} else if err == nil && run.named == nil {
+	} else if err == nil && run.named == nil && !run.local {
 		e.quota.learn(run.Kind, run.SalesforceCalls)
 	}
 	v, _ := run.view()
@@ -139,11 +140,15 @@ func (e *Engine) finish(ctx context.Context, run *running, err error) {
 		r.ID = v.ID
 		end(r)
 	})
+	level, began := slog.LevelInfo, v.Started
+	if !run.goesOn.IsZero() { // the row was begun by a run before, which was told of
+		level, began = slog.LevelDebug, run.goesOn
+	}
 	if v, _ = run.view(); v.ID != 0 {
-		e.log.Info("run finished", "run", v.ID, "kind", string(v.Kind), "outcome", string(outcome), "created", v.Created, "updated", v.Updated,
+		e.log.Log(ctx, level, "run finished", "run", v.ID, "kind", string(v.Kind), "outcome", string(outcome), "created", v.Created, "updated", v.Updated,
 			"deactivated", v.Deactivated, "failed", v.Failed, "held", v.Held, "calls", v.SalesforceCalls, "took", time.Duration(v.TookMS)*time.Millisecond)
 	}
-	e.observer.RunFinished(e.name, string(v.Kind), string(outcome), now.Sub(v.Started))
+	e.observer.RunFinished(e.name, string(v.Kind), string(outcome), now.Sub(began))
 }
 
 // wrapUp draws what follows from the end of a run, and journals it: of polls

@@ -42,10 +42,11 @@ type running struct {
 	frozen      Frozen   // what frozen meant when the run read who is, or did not
 	skips       map[string]int
 	bookkeeping error
-	local       bool     // reads nothing from Salesforce, and looks at everyone unsettled
-	tend        bool     // of those: at who waits for their time or turn
-	named       []string // whom change events named; nil for any other run
-	wrong       error    // how it ended for them
+	local       bool      // reads nothing from Salesforce, and looks at everyone unsettled
+	tend        bool      // of those: at who waits for their time or turn
+	named       []string  // whom change events named; nil for any other run
+	wrong       error     // how it ended for them
+	goesOn      time.Time // when it began, where its row in the journal began before
 }
 
 // plannedMost is how many changes a dry run lists.

@@ -112,6 +112,9 @@ func (e *Engine) judgeState(st *Status, s state, troubles []trouble, deferred st
 	if age := e.now().Sub(st.LastChange); !st.LastChange.IsZero() && age > late && s[statePaused] == "" {
 		say("Salesforce was last read %s ago", age.Round(time.Second))
 	}
+	if why := e.streamAway(); why != "" {
+		say("%s", why)
+	}
 	blocked := false
 	for _, t := range troubles {
 		say("%s", t.text)

@@ -184,6 +184,23 @@ func (e *Engine) someoneWaits(ctx context.Context) (bool, error) {
 	return len(edited) > 0, err
 }
 
+// streamAway says that events do not come, where the configuration has nothing
+// stand in for them.
+func (e *Engine) streamAway() string {
+	f := &e.flow
+	wanted := e.config().Changes == ChangesStream
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !wanted || f.state.Text == "" || f.state.Phase == streamLive || time.Since(f.stood) < time.Minute {
+		return ""
+	}
+	why := "change events do not come, and changes are looked for rarely: " + f.state.Text
+	if f.state.Hint != "" {
+		why += " (" + f.state.Hint + ")"
+	}
+	return why
+}
+
 // changesStatus says how changes are found.
 func (e *Engine) changesStatus(leads bool) ChangesStatus {
 	cfg := e.config()

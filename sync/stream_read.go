@@ -96,6 +96,7 @@ func (e *Engine) readBack(ctx context.Context, people map[string]named) error {
 	run := e.newRunLocked(Run{Kind: KindChanges, Trigger: triggerEvent, Actor: syncActor()})
 	run.named = slices.Sorted(maps.Keys(people))
 	if last := e.flow.lastRun(); last.ID != 0 && last.Outcome == Succeeded && run.Started.Sub(last.Finished) <= sameRunGap && run.Started.Sub(last.Started) < sameRunMost {
+		run.goesOn = run.Started
 		run.ID, run.Started, run.Counts = last.ID, last.Started, last.Counts
 	}
 	e.side = append(e.side, run)

@@ -210,7 +210,7 @@ func (e *Engine) concerned(changes []StreamChange, now time.Time) (people map[st
 func (e *Engine) streamServed(ctx context.Context, run *running) error {
 	e.flow.caughtUp(run.Started)
 	since := e.remembered().time(stateEverything)
-	if run.Kind != KindFull || since.IsZero() || !run.Started.After(since) {
+	if run.Kind != KindFull || since.IsZero() || !run.Started.After(past(since, e.now())) {
 		return nil
 	}
 	return e.remember(ctx, stateEverything, "")
