@@ -23,7 +23,8 @@ func TestStream(t *testing.T) {
 		{"poll", []string{"changes: auto", "changes: poll"}, "poll", "api.pubsub.salesforce.com:7443", false},
 		{"simulated org without events", []string{login, "login_url: http://127.0.0.1:8080"}, "auto", "", true},
 		{
-			"simulated org", []string{login, "login_url: http://127.0.0.1:8080", endpoint, "pubsub_endpoint: http://127.0.0.1:7443"},
+			"simulated org",
+			[]string{login, "login_url: http://127.0.0.1:8080", endpoint, "pubsub_endpoint: http://127.0.0.1:7443"},
 			"auto", "http://127.0.0.1:7443", false,
 		},
 	} {

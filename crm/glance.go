@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -281,12 +282,9 @@ func (c *Client) namedUsers(ctx context.Context, fields []string, profiles, role
 }
 
 func quoteAll(ids []ID) string {
-	out := ""
+	quoted := make([]string, len(ids))
 	for i, id := range ids {
-		if i > 0 {
-			out += ","
-		}
-		out += Quote(id)
+		quoted[i] = Quote(id)
 	}
-	return out
+	return strings.Join(quoted, ",")
 }
