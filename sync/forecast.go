@@ -135,8 +135,8 @@ func (g *governor) explain(wish time.Duration, full time.Time, cost func(Kind) i
 	for _, w := range []work{workLeavers, workRequest, workChanges, workFull} {
 		left, _ := g.leftLocked(floors[w])
 		one := QuotaWork{Kind: w.String(), Cost: costs[w], Left: max(left, 0), State: "runs", StopsAt: c.below(floors[w], costs[w])}
-		for _, r := range c.rooms {
-			one.Floor = max(one.Floor, int(floors[w]*r.limit))
+		if tight := c.tight(floors[w]); tight != nil {
+			one.Floor = int(floors[w] * tight.limit)
 		}
 		switch {
 		case left == unlimited:
@@ -237,17 +237,23 @@ func (c *course) below(floor float64, need int) time.Time {
 	return c.at(first)
 }
 
+// tight returns the limit that leaves least to work with a floor, or nil where
+// there is none.
+func (c *course) tight(floor float64) (tight *room) {
+	for i := range c.rooms {
+		if r := &c.rooms[i]; tight == nil || r.left-floor*r.limit < tight.left-floor*tight.limit {
+			tight = r
+		}
+	}
+	return tight
+}
+
 // frees returns when calls come free next under the tightest limit, and how
 // many.
 func (c *course) frees() (at time.Time, n int) {
-	if len(c.rooms) == 0 {
+	tight := c.tight(0)
+	if tight == nil {
 		return time.Time{}, 0
-	}
-	tight := c.rooms[0]
-	for _, r := range c.rooms {
-		if r.left < tight.left {
-			tight = r
-		}
 	}
 	for i, free := range tight.frees {
 		if n = int(math.Round(free)); n > 0 {

@@ -345,8 +345,8 @@ func TestPaceIsMonotone(t *testing.T) {
 				break
 			}
 			e, p := w.g.every(wish), w.g.pace()
-			if e < every || e < wish || p < pace {
-				return fmt.Errorf("with %d left it asks every %s after every %s, and gathers for %s after %s", w.g.left(workLeavers), e, every, p, pace)
+			if e < every || e < wish || p.changes < pace.changes || p.leavers < pace.leavers || p.leavers > p.changes {
+				return fmt.Errorf("with %d left it asks every %s after every %s, and gathers for %+v after %+v", w.g.left(workLeavers), e, every, p, pace)
 			}
 			every, pace = e, p
 		}

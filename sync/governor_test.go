@@ -268,8 +268,8 @@ func TestQuotaUnknownIsNeverNone(t *testing.T) {
 	if s := g.status(time.Minute); s.Used != -1 || s.Max != -1 || s.BudgetLeft != -1 || s.Level != levelUnknown || s.PollEvery != "1m0s" {
 		t.Errorf("%+v", s)
 	}
-	if g.pace() > time.Millisecond {
-		t.Errorf("gathers for %s", g.pace())
+	if p := g.pace(); p.leavers > time.Millisecond || p.changes > time.Millisecond {
+		t.Errorf("gathers for %+v", p)
 	}
 	g.observe(1000, 1000, false)
 	if s := g.status(time.Minute); s.Level != levelExhausted || s.BudgetLeft != 0 {

@@ -152,17 +152,25 @@ func (g *governor) every(wish time.Duration) time.Duration {
 	return g.everyLocked(wish)
 }
 
-// pace returns how long at least to gather events between two looks at what
-// they are about: hardly at all while there is plenty, and longer the less is
-// left, so that even events that never end leave something in ten minutes.
-func (g *governor) pace() time.Duration {
+// pace is how long at least to gather events before looking at what they are
+// about: those that may be of leavers, and the others.
+type pace struct{ leavers, changes time.Duration }
+
+// pace hardly waits while there is plenty, and longer the less is left, so that
+// even events that never end leave something after minutes.
+func (g *governor) pace() pace {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	left, _ := g.leftLocked(floors[workChanges])
-	if left <= 0 {
-		return g.everyLocked(10 * time.Minute)
+	p := pace{leavers: time.Minute}
+	if left, _ := g.leftLocked(0); left > 0 {
+		p.leavers = min(p.leavers, 5*time.Minute/time.Duration(left))
 	}
-	return 10 * time.Minute / time.Duration(left)
+	if left, _ := g.leftLocked(floors[workChanges]); left > 0 {
+		p.changes = 10 * time.Minute / time.Duration(left)
+	} else {
+		p.changes = g.everyLocked(10 * time.Minute)
+	}
+	return p
 }
 
 // firstCost is what a run is thought to cost before one was seen, unless it is

@@ -127,9 +127,9 @@ func (f *flow) add(people map[string]named) {
 }
 
 // ripe takes whom to read back now, or says after how long to ask again; less
-// than zero is when someone is added. Those who are not leaving wait
-// for others so long at least.
-func (f *flow) ripe(now time.Time, least time.Duration) (people map[string]named, wait time.Duration) {
+// than zero is when someone is added. They wait for others at least as long
+// as the quota asks.
+func (f *flow) ripe(now time.Time, least pace) (people map[string]named, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.waiting) == 0 {
@@ -139,12 +139,12 @@ func (f *flow) ripe(now time.Time, least time.Duration) (people map[string]named
 	if now.Sub(f.read) < busyFor {
 		gather = gatherBusy
 	}
-	late := max(gather, least)
+	soon, late := max(gather, least.leavers), max(gather, least.changes)
 	var first time.Time
 	for _, n := range f.waiting {
 		due := n.since.Add(late)
 		if n.urgent {
-			due = n.since.Add(gather)
+			due = n.since.Add(soon)
 		}
 		if first.IsZero() || due.Before(first) {
 			first = due
