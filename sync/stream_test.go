@@ -171,7 +171,7 @@ func (x *world) spent() (n int) {
 func TestIdleHourCostsTenCalls(t *testing.T) {
 	inBubble(t, wish{}, func(t *testing.T, x *world, _ *hose) {
 		time.Sleep(20 * time.Minute)
-		for hour := range 5 {
+		for hour := range 2 {
 			x.org.ResetCalls()
 			time.Sleep(time.Hour)
 			if n := x.spent(); n > 10 || n < 6 {

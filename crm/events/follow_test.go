@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -129,6 +130,27 @@ func (b *bus) State(s State) {
 	b.states = append(b.states, s)
 }
 
+// at is the position that was stored last.
+func (b *bus) at() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return string(b.position)
+}
+
+// starts are how the streams began.
+func (b *bus) starts() []Start {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.begun)
+}
+
+// set changes what the bus does.
+func (b *bus) set(change func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change()
+}
+
 func (b *bus) last() State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -245,7 +267,7 @@ func TestCreditIsExact(t *testing.T) {
 // is full, and again when it drains.
 func TestQueueIsBounded(t *testing.T) {
 	follow(t, Options{Queue: 150}, func(t *testing.T, b *bus) {
-		b.gate = make(chan struct{})
+		b.set(func() { b.gate = make(chan struct{}) })
 		l, _ := b.next()
 		l.say(b.events(0, 100)...)
 		if r := <-l.sent; r.GetNumRequested() != 50 {
@@ -274,16 +296,16 @@ func TestPositionFollowsWhatIsStored(t *testing.T) {
 	follow(t, Options{}, func(t *testing.T, b *bus) {
 		l, _ := b.next()
 		l.say(b.event(7, "one"), b.event(9, "one"))
-		if got := string(b.position); got != string(replay(7)) {
+		if got := b.at(); got != string(replay(7)) {
 			t.Errorf("after events 7 and 9: position %q", got)
 		}
 		l.say(b.event(9, "two"))
-		if got := string(b.position); got != string(replay(7)) {
+		if got := b.at(); got != string(replay(7)) {
 			t.Errorf("after another event 9: position %q", got)
 		}
 		l.in <- received{resp: &eventbus.FetchResponse{LatestReplayId: replay(50)}}
 		synctest.Wait()
-		if got := string(b.position); got != string(replay(50)) {
+		if got := b.at(); got != string(replay(50)) {
 			t.Errorf("after a sign of life: position %q", got)
 		}
 		l.end(io.EOF)
@@ -291,8 +313,8 @@ func TestPositionFollowsWhatIsStored(t *testing.T) {
 		if again.GetReplayPreset() != eventbus.ReplayPreset_CUSTOM || string(again.GetReplayId()) != string(replay(50)) {
 			t.Errorf("went on with %v", again)
 		}
-		if want := []Start{{}}; !cmp.Equal(b.begun, want) {
-			t.Errorf("begun %v, want %v", b.begun, want)
+		if want := []Start{{}}; !cmp.Equal(b.starts(), want) {
+			t.Errorf("begun %v, want %v", b.starts(), want)
 		}
 	})
 }
@@ -300,9 +322,9 @@ func TestPositionFollowsWhatIsStored(t *testing.T) {
 // What cannot be stored ends the stream and comes again.
 func TestNothingIsLostWhenStoringFails(t *testing.T) {
 	follow(t, Options{}, func(t *testing.T, b *bus) {
-		b.position = replay(3)
+		b.set(func() { b.position = replay(3) })
 		l, _ := b.next()
-		b.fail = errors.New("disk full")
+		b.set(func() { b.fail = errors.New("disk full") })
 		l.say(b.events(4, 5)...)
 		if s := b.last(); s.Phase != PhaseDown || s.Reason != ReasonStore {
 			t.Fatalf("state %+v", s)
@@ -345,7 +367,7 @@ func TestSilenceEndsTheStream(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if s := b.states[len(b.states)-1]; s.Reason != ReasonSilent && s.Phase != PhaseConnecting {
+		if s := b.last(); s.Reason != ReasonSilent && s.Phase != PhaseConnecting {
 			t.Errorf("state %+v", s)
 		}
 		if l.ctx.Err() == nil {
@@ -405,9 +427,11 @@ func TestTokenIsRenewedOnce(t *testing.T) {
 			b.lines <- next
 			next.sent <- &eventbus.FetchRequest{}
 		}
-		if b.renewed != 1 {
-			t.Errorf("asked for %d tokens", b.renewed)
-		}
+		b.set(func() {
+			if b.renewed != 1 {
+				t.Errorf("asked for %d tokens", b.renewed)
+			}
+		})
 	})
 }
 
@@ -415,20 +439,20 @@ func TestTokenIsRenewedOnce(t *testing.T) {
 // now on stands, and before anything of that is taken.
 func TestLostPosition(t *testing.T) {
 	follow(t, Options{}, func(t *testing.T, b *bus) {
-		b.position = replay(3)
+		b.set(func() { b.position = replay(3) })
 		l, _ := b.next()
 		l.end(ended("subscription.fetch.replayid.corrupted", codes.InvalidArgument))
 		l, r := b.next()
 		if r.GetReplayPreset() != eventbus.ReplayPreset_LATEST || r.GetReplayId() != nil {
 			t.Errorf("went on with %v", r)
 		}
-		if len(b.begun) > 0 {
+		if len(b.starts()) > 0 {
 			t.Error("told of before it stood")
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if want := []Start{{Lost: true}}; !cmp.Equal(b.begun, want) {
-			t.Errorf("begun %v, want %v", b.begun, want)
+		if want := []Start{{Lost: true}}; !cmp.Equal(b.starts(), want) {
+			t.Errorf("begun %v, want %v", b.starts(), want)
 		}
 		l.say(b.events(70, 2)...)
 		l.end(io.EOF)
