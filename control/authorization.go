@@ -70,12 +70,11 @@ func (s *Server) routeAuthorization() {
 		}
 	},
 	) (*actedAnswer, error) {
-		who, err := c.present(ctx, &in.Body.WithToken)
+		c, err := c.asSelf(ctx, &in.Body.WithToken)
 		if err != nil {
 			return nil, err
 		}
-		c.Caller = Caller{Name: who.User.ID, Role: roleUser}
-		r, err := c.Directory.Authorize(ctx, who.User.ID, in.Body.State, "", c.Actor())
-		return c.after(ctx, who.User.ID, r, err)
+		r, err := c.Directory.Authorize(ctx, c.Name, in.Body.State, "", c.Actor())
+		return c.after(ctx, c.Name, r, err)
 	})
 }

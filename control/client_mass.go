@@ -36,11 +36,7 @@ func (c *Client) PreviewMass(ctx context.Context, r MassActionRequest) (MassActi
 // MassActions returns a page of mass actions older than before, the latest
 // first.
 func (c *Client) MassActions(ctx context.Context, before int64, limit int) (MassPage, error) {
-	q := url.Values{"limit": {strconv.Itoa(limit)}}
-	if before != 0 {
-		q.Set("before", strconv.FormatInt(before, 10))
-	}
-	return get[MassPage](ctx, c, "/v1/mass-actions", q)
+	return get[MassPage](ctx, c, "/v1/mass-actions", older(before, limit))
 }
 
 func massPath(id int64, rest string) string { return fmt.Sprintf("/v1/mass-actions/%d%s", id, rest) }

@@ -73,11 +73,16 @@ func (c *Client) Preflight(ctx context.Context, k Kind) (Cost, error) {
 
 // Runs returns a page of runs older than before, newest first.
 func (c *Client) Runs(ctx context.Context, before int64, limit int) (RunPage, error) {
+	return get[RunPage](ctx, c, "/v1/runs", older(before, limit))
+}
+
+// older asks for a page of what is older than before, unless that is 0.
+func older(before int64, limit int) url.Values {
 	q := url.Values{"limit": {strconv.Itoa(limit)}}
 	if before != 0 {
 		q.Set("before", strconv.FormatInt(before, 10))
 	}
-	return get[RunPage](ctx, c, "/v1/runs", q)
+	return q
 }
 
 func runPath(id int64, rest string) string { return fmt.Sprintf("/v1/runs/%d%s", id, rest) }

@@ -3,7 +3,10 @@ package control
 import (
 	"encoding/csv"
 	"io"
+	"reflect"
 	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 // sheet writes rows of CSV that a spreadsheet shows and does not compute.
@@ -20,6 +23,15 @@ func (s sheet) row(cells ...string) error {
 		}
 	}
 	return s.Write(cells)
+}
+
+// inBoth describes an answer that is a page in JSON, or all of it as CSV.
+func inBoth[T any](s *Server, name, description string) map[string]*huma.Response {
+	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, name)
+	return map[string]*huma.Response{"200": {
+		Description: description,
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}, "text/csv": {Schema: &huma.Schema{Type: "string"}}},
+	}}
 }
 
 // end writes what waits.

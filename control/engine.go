@@ -43,6 +43,10 @@ type Engine interface {
 	// Add enrolls Salesforce users by id, user name or e-mail address.
 	// With seats, each gets those instead of the default ones.
 	Add(ctx context.Context, refs, seats []string, a dialer.Actor, reason string) ([]sync.AddResult, error)
+	// People returns a page of Salesforce users. It makes no call.
+	People(ctx context.Context, q sync.PeopleQuery) (sync.PeoplePage, error)
+	// Trend counts by the hour what happened in the last days.
+	Trend(ctx context.Context, days int) (sync.Trend, error)
 	// Attention returns what waits for a person, or what was ignored.
 	Attention(ctx context.Context, ignored bool) ([]sync.AttentionItem, error)
 	ResolveAttention(ctx context.Context, id int64, d sync.Decision, a dialer.Actor) error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"reflect"
 	"strconv"
 	"time"
 
@@ -61,14 +60,10 @@ func (in *leaversInput) query(zone *time.Location) (q dialer.LeaverQuery, err er
 }
 
 func (s *Server) routeLeavers() {
-	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[LeaverPage](), true, "LeaverPage")
 	handle(s, Viewer, huma.Operation{
 		OperationID: "leavers", Method: http.MethodGet, Path: "/v1/reports/leavers", Tags: []string{"activity"},
 		Summary: "Who lost access, when, and what proves it", Description: "A csv that is not whole is cut off without its end.",
-		Responses: map[string]*huma.Response{"200": {
-			Description: "A page of leavers, or all of them as csv",
-			Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}, "text/csv": {Schema: &huma.Schema{Type: "string"}}},
-		}},
+		Responses: inBoth[LeaverPage](s, "LeaverPage", "A page of leavers, or all of them as csv"),
 	}, func(ctx context.Context, c call, in *leaversInput) (*huma.StreamResponse, error) {
 		q, err := in.query(c.Zone)
 		if err != nil {

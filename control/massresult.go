@@ -38,14 +38,10 @@ type massResults struct {
 }
 
 func (s *Server) routeMassResults() {
-	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[MassResultPage](), true, "MassResultPage")
 	handle(s, Viewer, huma.Operation{
 		OperationID: "mass-results", Method: http.MethodGet, Path: "/v1/mass-actions/{id}/results", Tags: []string{"mass actions"},
 		Summary: "What came of each user", Description: "Before it is started, what is expected of each. A csv that is not whole is cut off without its end.",
-		Responses: map[string]*huma.Response{"200": {
-			Description: "A page of results, or all of them as csv",
-			Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}, "text/csv": {Schema: &huma.Schema{Type: "string"}}},
-		}},
+		Responses: inBoth[MassResultPage](s, "MassResultPage", "A page of results, or all of them as csv"),
 	}, func(ctx context.Context, c call, in *massResults) (*huma.StreamResponse, error) {
 		if _, err := c.Directory.MassAction(ctx, in.ID); err != nil {
 			return nil, ofMass(in.ID, err)

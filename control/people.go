@@ -20,12 +20,6 @@ type (
 	PeoplePage = sync.PeoplePage
 )
 
-// Lister is an Engine that can list whom it knows from Salesforce.
-type Lister interface {
-	// People returns a page of Salesforce users. It makes no call.
-	People(ctx context.Context, q sync.PeopleQuery) (sync.PeoplePage, error)
-}
-
 func (s *Server) routePeople() {
 	handle(s, Viewer, huma.Operation{
 		OperationID: "salesforce-users", Method: http.MethodGet, Path: "/v1/salesforce/users", Tags: []string{"users"},
@@ -46,15 +40,11 @@ func (s *Server) routePeople() {
 		Limit      int      `query:"limit" minimum:"1" maximum:"500" default:"50"`
 	},
 	) (*answer[sync.PeoplePage], error) {
-		l, ok := c.Engine.(Lister)
-		if !ok {
-			return nil, newProblem(http.StatusNotFound, CodeNotFound, "this org lists no Salesforce users", "")
-		}
 		after, err := openCursor(in.Order, in.Cursor)
 		if err != nil {
 			return nil, err
 		}
-		page, err := l.People(ctx, sync.PeopleQuery{
+		page, err := c.Engine.People(ctx, sync.PeopleQuery{
 			Search: in.Search, Profile: in.Profile, Role: in.Role, Department: in.Department, Country: in.Country,
 			IDs: in.IDs, NotAdded: in.NotAdded, Eligible: in.Eligible, Order: in.Order, Cursor: after, Limit: in.Limit,
 		})

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -10,7 +9,6 @@ import (
 	"github.com/rosterd/rosterd/dialer/directory"
 	"github.com/rosterd/rosterd/store"
 	"github.com/rosterd/rosterd/store/storetest"
-	"github.com/rosterd/rosterd/sync"
 )
 
 // world is a server over real directories of two orgs, acme and beta, on one
@@ -91,12 +89,3 @@ func (r *world) ask(t *testing.T, role Role, method, path, body string, header .
 	t.Helper()
 	return ask(t, r.Server, role, method, inAcme(path), body, header...)
 }
-
-// lister is an engine that lists whom it knows from Salesforce: nobody.
-type lister struct{ *controltest.Engine }
-
-func (lister) People(context.Context, sync.PeopleQuery) (sync.PeoplePage, error) {
-	return sync.PeoplePage{People: []sync.Person{}}, nil
-}
-
-func (lister) Trend(context.Context, int) (sync.Trend, error) { return sync.Trend{}, nil }

@@ -226,8 +226,7 @@ func realDirectory(t *testing.T) func(*Options) {
 	running.Go(func() { _ = d.RunMass(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
 	return func(o *Options) {
-		e, _ := o.Orgs["acme"].Engine.(*controltest.Engine)
-		o.Orgs["acme"] = Org{Engine: lister{e}, Directory: d}
+		o.Orgs["acme"] = Org{Engine: o.Orgs["acme"].Engine, Directory: d}
 	}
 }
 

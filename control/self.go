@@ -30,18 +30,24 @@ func (s *Server) routeSelf(tags []string) {
 		Body SelfEdit
 	},
 	) (*actedAnswer, error) {
-		who, err := c.present(ctx, &in.Body.WithToken)
+		c, err := c.asSelf(ctx, &in.Body.WithToken)
 		if err != nil {
 			return nil, err
 		}
-		c.Caller = Caller{Name: who.User.ID, Role: roleUser}
-		return c.edit(ctx, who.User.ID, "", "", func(u *dialer.User) (dialer.User, []dialer.Field, error) {
+		return c.edit(ctx, c.Name, "", "", func(u *dialer.User) (dialer.User, []dialer.Field, error) {
 			if err := c.self(ctx, u, in.Body.Attributes); err != nil {
 				return *u, nil, err
 			}
 			return c.edited(u, &Edit{Attributes: in.Body.Attributes})
 		})
 	})
+}
+
+// asSelf is the call as one of who is signed in.
+func (c call) asSelf(ctx context.Context, w *WithToken) (call, error) {
+	who, err := c.present(ctx, w)
+	c.Caller = Caller{Name: who.User.ID, Role: roleUser}
+	return c, err
 }
 
 // self refuses what users may not set for themselves.

@@ -27,8 +27,8 @@ func TestSuperusersTakeTwo(t *testing.T) {
 		if r := s.ask(t, Admin, "PATCH", "/v1/org", `{"settings":{"two_person_superusers":true}}`); r.status != 200 {
 			t.Fatalf("setting: %d %s", r.status, r.body)
 		}
-		const make = `{"attributes":{"is_superuser":true}}`
-		p := refused(t, s.ask(t, Admin, "PATCH", rep1, make), 409, CodeConfirm)
+		const promote = `{"attributes":{"is_superuser":true}}`
+		p := refused(t, s.ask(t, Admin, "PATCH", rep1, promote), 409, CodeConfirm)
 		if !strings.Contains(p.Hint, "another administrator") {
 			t.Errorf("hint %q", p.Hint)
 		}

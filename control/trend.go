@@ -20,12 +20,6 @@ type (
 	LagRow = sync.LagRow
 )
 
-// Trender is an Engine that remembers how its org went.
-type Trender interface {
-	// Trend counts by the hour what happened in the last days.
-	Trend(ctx context.Context, days int) (sync.Trend, error)
-}
-
 func (s *Server) routeTrend() {
 	handle(s, Viewer, huma.Operation{
 		OperationID: "history", Method: http.MethodGet, Path: "/v1/history", Tags: []string{"daemon"}, Summary: "How the org went lately, by the hour",
@@ -34,11 +28,7 @@ func (s *Server) routeTrend() {
 		Days int `query:"days" minimum:"1" maximum:"366" default:"30"`
 	},
 	) (*answer[sync.Trend], error) {
-		e, ok := c.Engine.(Trender)
-		if !ok {
-			return nil, newProblem(http.StatusNotFound, CodeNotFound, "this org remembers no history", "")
-		}
-		h, err := e.Trend(ctx, in.Days)
+		h, err := c.Engine.Trend(ctx, in.Days)
 		return &answer[sync.Trend]{h}, err
 	})
 }

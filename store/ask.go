@@ -22,7 +22,7 @@ func (db *DB) askOnce(ctx context.Context, fn func(tx *Tx) error) (after []func(
 	}
 	broken := true
 	defer func() { db.give(c, false, broken) }()
-	tx := &Tx{c: c, pg: db.Postgres(), once: true}
+	tx := &Tx{c: c, pg: db.Postgres(), question: free}
 	if err := fn(tx); err != nil {
 		return nil, classify(err)
 	}
@@ -30,10 +30,21 @@ func (db *DB) askOnce(ctx context.Context, fn func(tx *Tx) error) (after []func(
 	return tx.after, tx.err
 }
 
+// question says what an Ask may still ask. The zero value is that of a
+// transaction, which may anything.
+type question uint8
+
+const (
+	free  question = iota + 1 // one query
+	spent                     // nothing
+)
+
 // asks notes that a query is about to run.
 func (tx *Tx) asks() {
-	if tx.once && tx.asked && tx.err == nil {
+	switch {
+	case tx.question == free:
+		tx.question = spent
+	case tx.question == spent && tx.err == nil:
 		tx.err = errAsk
 	}
-	tx.asked = true
 }

@@ -15,14 +15,13 @@ import (
 // error, unless it ran inside Savepoint: so it is on Postgres, and so it is
 // here on both.
 type Tx struct {
-	c     *conn
-	pg    bool
-	write bool
-	saved bool // inside Savepoint
-	once  bool // of Ask: there is no transaction
-	asked bool // likewise
-	err   error
-	after []func()
+	c        *conn
+	pg       bool
+	write    bool
+	saved    bool     // inside Savepoint
+	question question // of Ask: there is no transaction
+	err      error
+	after    []func()
 
 	loaded map[string]int64 // rows by table, on Postgres
 }
@@ -32,7 +31,7 @@ func (tx *Tx) Postgres() bool { return tx.pg }
 
 // Exec runs a statement and returns how many rows it touched.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	if tx.err == nil && tx.once {
+	if tx.err == nil && tx.question != 0 {
 		tx.err = errAsk
 	}
 	if tx.err != nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/rosterd/rosterd/dialer/directory"
 	"github.com/rosterd/rosterd/store"
 	"github.com/rosterd/rosterd/store/storetest"
-	rostersync "github.com/rosterd/rosterd/sync"
 )
 
 // TestAdministration runs scripts about users, groups and files against a real
@@ -42,15 +41,8 @@ func TestAdministration(t *testing.T) {
 			running.Go(func() { _ = d.RunMass(ctx) })
 			env.Defer(func() { cancel(); running.Wait() })
 			e := controltest.NewEngine("acme")
-			return serve(env, e, map[string]control.Org{"acme": {Engine: lister{e}, Directory: d}})
+			return serve(env, e, map[string]control.Org{"acme": {Engine: e, Directory: d}})
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"code": code, "engine": engine},
 	})
-}
-
-// lister is an engine that lists whom it knows from Salesforce: nobody.
-type lister struct{ *controltest.Engine }
-
-func (lister) People(ctx context.Context, _ rostersync.PeopleQuery) (rostersync.PeoplePage, error) {
-	return rostersync.PeoplePage{People: []rostersync.Person{}}, ctx.Err()
 }

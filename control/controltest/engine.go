@@ -28,7 +28,7 @@ type Engine struct {
 	Next   rostersync.Run         // how the next run ends: Outcome, Counts, what is held
 	State  rostersync.Status      // but for what the engine knows itself
 	Limits rostersync.QuotaStatus // answer of Quota
-	People map[string]string      // Salesforce ids by e-mail address, for Add and Explain
+	Known  map[string]string      // Salesforce ids by e-mail address, for Add and Explain
 	Items  []rostersync.AttentionItem
 	Left   []rostersync.AttentionItem // ignored
 	Found  []rostersync.CheckResult   // answer of Doctor
@@ -115,7 +115,7 @@ func (e *Engine) Request(ctx context.Context, r rostersync.Request) (rostersync.
 }
 
 func (e *Engine) salesforceID(ctx context.Context, ref string) (string, error) {
-	for mail, id := range e.People {
+	for mail, id := range e.Known {
 		if ref == mail || ref == id {
 			return id, nil
 		}

@@ -147,6 +147,20 @@ func (e *Engine) Add(ctx context.Context, refs, _ []string, _ dialer.Actor, _ st
 	return out, e.Broken
 }
 
+// People lists whom it knows from Salesforce: nobody.
+func (e *Engine) People(context.Context, rostersync.PeopleQuery) (rostersync.PeoplePage, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return rostersync.PeoplePage{People: []rostersync.Person{}}, e.Broken
+}
+
+// Trend remembers nothing.
+func (e *Engine) Trend(context.Context, int) (rostersync.Trend, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return rostersync.Trend{}, e.Broken
+}
+
 // Attention lists what waits for a person.
 func (e *Engine) Attention(_ context.Context, ignored bool) ([]rostersync.AttentionItem, error) {
 	e.mu.Lock()

@@ -30,7 +30,7 @@ func NewEngine(name string) *Engine {
 	return &Engine{
 		Name:   name,
 		Users:  NewDirectory(3, Person(1), Person(2), gone),
-		People: map[string]string{"new@example.com": "005000000000900AAA"},
+		Known:  map[string]string{"new@example.com": "005000000000900AAA"},
 		Cost:   rostersync.Cost{Users: 5000, Calls: 6, BudgetLeft: 4000, OrgLeft: 90000, Percent: 0.1, Allowed: true},
 		Limits: rostersync.QuotaStatus{Used: 10000, Max: 100000, Ours: 1000, Budget: 5000, BudgetLeft: 4000, Reserve: 20000, Level: "normal", PollEvery: "1m0s", At: Start()},
 		State:  rostersync.Status{LastFull: Start(), LastChange: Start(), Mirror: 5000, Enrolled: 3},

@@ -21,6 +21,15 @@ func (d *office) signIn(password, code dialer.Secret) (dialer.SignedIn, error) {
 	})
 }
 
+// recruit hires one user and gives them a password.
+func (d *office) recruit(mustChange bool) (id string, p dialer.NewPassword) {
+	d.Helper()
+	id = d.hire(1)[0]
+	p, err := d.ResetPassword(d.Context(), id, mustChange, "", root)
+	d.must(err)
+	return id, p
+}
+
 // expect fails unless err is want, or nil where want is.
 func (d *office) expect(err, want error) {
 	d.Helper()
@@ -112,14 +121,12 @@ func TestPasswordIsHashed(t *testing.T) {
 
 func TestLockOut(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
-		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
-		d.must(err)
+		_, p := d.recruit(false)
 		for range 9 {
-			_, err = d.signIn("wrong wrong wrong", "")
+			_, err := d.signIn("wrong wrong wrong", "")
 			d.expect(err, dialer.ErrSignIn)
 		}
-		_, err = d.signIn(p.Password, "") // a right one makes the wrong ones forgotten
+		_, err := d.signIn(p.Password, "") // a right one makes the wrong ones forgotten
 		d.must(err)
 		for range 10 {
 			_, err = d.signIn("wrong wrong wrong", "")
@@ -138,19 +145,17 @@ func TestLockOut(t *testing.T) {
 
 func TestInactiveCannotSignIn(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
-		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
-		d.must(err)
+		id, p := d.recruit(false)
 		in, err := d.signIn(p.Password, "")
 		d.must(err)
-		d.apply(dialer.Change{Verb: dialer.VerbDeactivate, UserID: ids[0]})
+		d.apply(dialer.Change{Verb: dialer.VerbDeactivate, UserID: id})
 		_, err = d.Authenticate(t.Context(), in.Token, "192.0.2.7")
 		d.expect(err, dialer.ErrNoSession)
 		_, err = d.signIn(p.Password, "")
 		d.expect(err, directory.ErrNoAccess)
 		_, err = d.signIn("wrong wrong wrong", "") // says nothing to who does not know the password
 		d.expect(err, dialer.ErrSignIn)
-		d.apply(dialer.Change{Verb: dialer.VerbDelete, UserID: ids[0]})
+		d.apply(dialer.Change{Verb: dialer.VerbDelete, UserID: id})
 		_, err = d.signIn(p.Password, "")
 		d.expect(err, dialer.ErrSignIn)
 	})
@@ -158,20 +163,18 @@ func TestInactiveCannotSignIn(t *testing.T) {
 
 func TestListedAddressesOnly(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
-		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
-		d.must(err)
+		id, p := d.recruit(false)
 		in, err := d.signIn(p.Password, "")
 		d.must(err)
 		var u dialer.User
 		d.must(dialer.FieldIPACLEntries.Set(&u, []any{"198.51.100.0/24", "2001:db8::/32"}))
 		d.must(dialer.FieldIPACLEnabled.Set(&u, true))
-		d.apply(dialer.Change{Verb: dialer.VerbUpdate, UserID: ids[0], User: u, Fields: []dialer.Field{dialer.FieldIPACLEntries, dialer.FieldIPACLEnabled}})
+		d.apply(dialer.Change{Verb: dialer.VerbUpdate, UserID: id, User: u, Fields: []dialer.Field{dialer.FieldIPACLEntries, dialer.FieldIPACLEnabled}})
 		_, err = d.signIn(p.Password, "")
 		d.expect(err, dialer.ErrAddress)
 		_, err = d.Authenticate(t.Context(), in.Token, "192.0.2.7")
 		d.expect(err, dialer.ErrAddress)
-		list, err := d.Sessions(t.Context(), ids[0])
+		list, err := d.Sessions(t.Context(), id)
 		d.must(err)
 		if len(list) != 1 || list[0].EndReason != dialer.EndIPACL {
 			t.Errorf("got %+v", list)
@@ -189,21 +192,19 @@ func TestListedAddressesOnly(t *testing.T) {
 
 func TestChangePassword(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
-		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], true, "", root)
-		d.must(err)
-		d.expect(d.ChangePassword(t.Context(), ids[0], "wrong wrong wrong", "another pass phrase", ""), dialer.ErrSignIn)
-		d.must(d.ChangePassword(t.Context(), ids[0], p.Password, "another pass phrase", ""))
+		id, p := d.recruit(true)
+		d.expect(d.ChangePassword(t.Context(), id, "wrong wrong wrong", "another pass phrase", ""), dialer.ErrSignIn)
+		d.must(d.ChangePassword(t.Context(), id, p.Password, "another pass phrase", ""))
 		a, err := d.signIn("another pass phrase", "")
 		d.must(err)
 		b, err := d.signIn("another pass phrase", "")
 		d.must(err)
-		d.must(d.ChangePassword(t.Context(), ids[0], "another pass phrase", "yet another phrase", a.Session.ID))
+		d.must(d.ChangePassword(t.Context(), id, "another pass phrase", "yet another phrase", a.Session.ID))
 		_, err = d.Authenticate(t.Context(), a.Token, "")
 		d.must(err)
 		_, err = d.Authenticate(t.Context(), b.Token, "")
 		d.expect(err, dialer.ErrNoSession)
-		c, err := d.Credential(t.Context(), ids[0])
+		c, err := d.Credential(t.Context(), id)
 		d.must(err)
 		if !c.HasPassword || c.MustChange || c.ChangedAt.IsZero() {
 			t.Errorf("got %+v", c)
@@ -214,22 +215,20 @@ func TestChangePassword(t *testing.T) {
 // Who is deactivated while signing in either gets no session or one that ended.
 func TestSignInAgainstDeactivation(t *testing.T) {
 	offices(t, directory.Options{}, func(t *testing.T, d *office) {
-		ids := d.hire(1)
-		p, err := d.ResetPassword(t.Context(), ids[0], false, "", root)
-		d.must(err)
+		id, p := d.recruit(false)
 		for range 5 {
 			var wg sync.WaitGroup
 			wg.Go(func() { _, _ = d.signIn(p.Password, "") })
 			wg.Go(func() {
-				d.Apply(context.Background(), []dialer.Change{{Verb: dialer.VerbDeactivate, UserID: ids[0], Actor: root}})
+				d.Apply(context.Background(), []dialer.Change{{Verb: dialer.VerbDeactivate, UserID: id, Actor: root}})
 			})
 			wg.Wait()
-			n, err := d.CountSessions(t.Context(), dialer.SessionQuery{UserID: ids[0], Open: true})
+			n, err := d.CountSessions(t.Context(), dialer.SessionQuery{UserID: id, Open: true})
 			d.must(err)
-			if n != 0 || d.user(ids[0]).Status != dialer.StatusInactive {
+			if n != 0 || d.user(id).Status != dialer.StatusInactive {
 				t.Fatalf("%d sessions of an inactive user", n)
 			}
-			d.apply(dialer.Change{Verb: dialer.VerbActivate, UserID: ids[0]})
+			d.apply(dialer.Change{Verb: dialer.VerbActivate, UserID: id})
 		}
 	})
 }
