@@ -11,8 +11,7 @@ func inBulk(config string) string {
 }
 
 // A daemon that reads in bulk is killed over and over, while jobs are at work and
-// while their results are read. No job may be left behind but those whose id a kill
-// took with it.
+// while their results are read.
 func TestKillInBulk(t *testing.T) {
 	onBoth(t, func(t *testing.T, database string) {
 		s := newSim(t, 2500, "--plain")
