@@ -43,12 +43,13 @@ type settings struct {
 	only   string
 
 	changes int
+	fault   string
 }
 
 const bigSize = 1_000_000
 
 // parts are what can be measured alone.
-var parts = []string{"sync", "api", "diff", "pages", "mass", "stream", "bulk"}
+var parts = []string{"sync", "api", "diff", "pages", "mass", "stream", "bulk", "faults", "idle", "decode"}
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) > 0 {
@@ -72,6 +73,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fs.BoolVar(&s.save, "save", false, "store the results in bench/results.json and bench/RESULTS.md")
 	fs.StringVar(&s.only, "only", "", "measure only `part`: "+strings.Join(parts, ", "))
 	fs.IntVar(&s.changes, "changes", 2000, "how `many` changes in Salesforce to follow, 2,000 of them a minute")
+	fs.StringVar(&s.fault, "fault", "", "of the faults, only those whose name contains `text`")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -128,6 +130,16 @@ func (s *settings) measure(ctx context.Context, out io.Writer) error {
 			return err
 		}
 	}
+	if s.wants("decode") {
+		if err := add(decodeRows(ctx)); err != nil {
+			return err
+		}
+	}
+	if s.wants("idle") {
+		if err := add(idleRow(ctx)); err != nil {
+			return err
+		}
+	}
 	for _, n := range s.sizes {
 		if !s.wants("sync") && !s.wants("api") && !s.wants("bulk") {
 			break
@@ -140,6 +152,9 @@ func (s *settings) measure(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	if err := s.follow(ctx, bench, add); err != nil {
+		return err
+	}
+	if all.Faults, err = s.faults(ctx, bench); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\n%s\n", all.table(stored))
@@ -180,14 +195,39 @@ func (s *settings) many(ctx context.Context, b *bench, add func([]row, error) er
 // follow measures how soon changes arrive.
 func (s *settings) follow(ctx context.Context, b *bench, add func([]row, error) error) error {
 	for _, name := range s.stores {
+		if s.only == "idle" && s.big { // not beside everything else: it takes more than an hour
+			if err := add(b.idleHour(ctx, name)); err != nil {
+				return fmt.Errorf("an idle hour on %s: %w", name, err)
+			}
+		}
 		if !s.wants("stream") {
-			break
+			continue
 		}
 		if err := add(b.streamRows(ctx, name, streamUsers, s.changes)); err != nil {
 			return fmt.Errorf("change events on %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// faults lets things go wrong.
+func (s *settings) faults(ctx context.Context, b *bench) (all []fault, err error) {
+	for _, name := range s.stores {
+		if !s.wants("faults") {
+			break
+		}
+		list, err := b.faultRows(ctx, name, s.fault, s.big)
+		all = append(all, list...)
+		if err != nil {
+			return all, fmt.Errorf("faults on %s: %w", name, err)
+		}
+		for _, f := range list {
+			if !f.Converged {
+				return all, fmt.Errorf("after %q on %s the directory is not what the org is", f.Name, name)
+			}
+		}
+	}
+	return all, nil
 }
 
 // size measures an org of n users on each store.

@@ -133,8 +133,9 @@ func (r row) line(stored *results) string {
 
 // results are what a run of this program found.
 type results struct {
-	Machine string `json:"machine"`
-	Rows    []row  `json:"rows"`
+	Machine string  `json:"machine"`
+	Rows    []row   `json:"rows"`
+	Faults  []fault `json:"faults,omitempty"`
 }
 
 func machine() string {
@@ -206,6 +207,21 @@ func (r *results) keep(stored *results) error {
 		}
 		return a.Users - b.Users
 	})
+	for i := range r.Faults {
+		r.Faults[i].Date = today
+	}
+	shown.Faults = slices.Clone(r.Faults)
+	for _, old := range stored.Faults {
+		if !slices.ContainsFunc(r.Faults, func(n fault) bool { return n.key() == old.key() }) {
+			shown.Faults = append(shown.Faults, old)
+		}
+	}
+	slices.SortStableFunc(shown.Faults, func(a, b fault) int {
+		if c := strings.Compare(b.Store, a.Store); c != 0 { // SQLite first
+			return c
+		}
+		return a.place() - b.place()
+	})
 	text, err := json.MarshalIndent(shown, "", "  ")
 	if err != nil {
 		return err
@@ -222,7 +238,7 @@ func (r *results) keep(stored *results) error {
 		}
 		b.WriteString("| " + strings.Join(append(row.cells(), besides, row.Date), " | ") + " |\n")
 	}
-	out := strings.NewReplacer("{{machine}}", r.Machine, "{{missing}}", shown.missing(), "{{table}}\n", b.String()).Replace(page)
+	out := strings.NewReplacer("{{machine}}", r.Machine, "{{missing}}", shown.missing(), "{{table}}\n", b.String(), "{{faults}}\n", shown.faultTable()).Replace(page)
 	if err := os.WriteFile(pageFile, []byte(out), 0o644); err != nil {
 		return fmt.Errorf("write the results page: %w", err)
 	}
