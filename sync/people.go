@@ -73,8 +73,11 @@ func (e *Engine) People(ctx context.Context, q PeopleQuery) (PeoplePage, error) 
 		}
 		m.AfterKey, m.AfterID = at[0], at[1]
 	}
-	if q.narrow() {
+	switch {
+	case q.narrow():
 		m.Limit = peopleLook / 2
+	case !q.Eligible: // everybody whom the mirror gives passes
+		m.Limit = q.Limit + 1
 	}
 	cfg := e.config()
 	hidden := e.hiddenFields(cfg)
