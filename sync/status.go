@@ -112,7 +112,7 @@ func (e *Engine) judgeState(st *Status, s state, troubles []trouble, deferred st
 	if age := e.now().Sub(st.LastChange); !st.LastChange.IsZero() && age > late && s[statePaused] == "" {
 		say("Salesforce was last read %s ago", age.Round(time.Second))
 	}
-	if why := e.streamAway(); why != "" {
+	for _, why := range e.streamReasons() {
 		say("%s", why)
 	}
 	blocked := false

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"hash/fnv"
 	"maps"
 	"slices"
@@ -184,19 +185,23 @@ func (e *Engine) someoneWaits(ctx context.Context) (bool, error) {
 	return len(edited) > 0, err
 }
 
-// streamAway says that events do not come, where the configuration has nothing
-// stand in for them.
-func (e *Engine) streamAway() string {
+// streamReasons says what is wrong with change events: that they do not come
+// where the configuration has nothing stand in for them, and that the org will
+// soon have no more of them.
+func (e *Engine) streamReasons() (why []string) {
 	f := &e.flow
-	wanted := e.config().Changes == ChangesStream
+	wanted := e.config().Changes
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !wanted || f.state.Text == "" || f.state.Phase == streamLive || time.Since(f.stood) < time.Minute {
-		return ""
+	if wanted == ChangesStream && f.state.Text != "" && f.state.Phase != streamLive && time.Since(f.stood) >= time.Minute {
+		text := "change events do not come, and changes are looked for rarely: " + f.state.Text
+		if f.state.Hint != "" {
+			text += " (" + f.state.Hint + ")"
+		}
+		why = append(why, text)
 	}
-	why := "change events do not come, and changes are looked for rarely: " + f.state.Text
-	if f.state.Hint != "" {
-		why += " (" + f.state.Hint + ")"
+	if d := f.told; d != nil && f.state.Phase != streamOff && d.Used*10 >= d.Max*9 {
+		why = append(why, fmt.Sprintf("%d of the %d events that Salesforce delivers in 24 hours to all who follow the org's events are used; beyond them changes are polled for", d.Used, d.Max))
 	}
 	return why
 }

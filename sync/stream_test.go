@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	gosync "sync"
 	"sync/atomic"
 	"testing"
@@ -301,6 +302,36 @@ func TestPollsStepIn(t *testing.T) {
 		}
 		x.org.ResetCalls()
 		time.Sleep(5 * time.Minute)
+		if n := x.spent(); n > 2 {
+			t.Errorf("%d calls in five minutes: %v", n, x.org.Calls())
+		}
+	})
+}
+
+// How many events may still be delivered is told, and said when it gets short.
+func TestDeliveriesAreWatched(t *testing.T) {
+	inBubble(t, wish{}, func(t *testing.T, x *world, _ *hose) {
+		x.org.SetDeliveries(95, 100)
+		time.Sleep(9 * time.Minute)
+		st := x.stand()
+		if d := st.Changes.Deliveries; d == nil || d.Used != 95 || d.Max != 100 {
+			t.Errorf("deliveries %+v", d)
+		}
+		if !slices.ContainsFunc(st.Reasons, func(r string) bool { return strings.Contains(r, "95 of the 100 events") }) {
+			t.Errorf("reasons %q", st.Reasons)
+		}
+	})
+}
+
+// What is configured to have no stand-in says so when events do not come.
+func TestStreamAloneSaysThatItIsAway(t *testing.T) {
+	inBubble(t, wish{cfg: func(c *rostersync.Config) { c.Changes = rostersync.ChangesStream }}, func(t *testing.T, x *world, h *hose) {
+		h.say <- rostersync.StreamState{Phase: "down", Code: "network", Text: "no answer"}
+		x.org.ResetCalls()
+		time.Sleep(5 * time.Minute)
+		if st := x.stand(); st.State != "degraded" || !slices.ContainsFunc(st.Reasons, func(r string) bool { return strings.Contains(r, "no answer") }) {
+			t.Errorf("%s, %q", st.State, st.Reasons)
+		}
 		if n := x.spent(); n > 2 {
 			t.Errorf("%d calls in five minutes: %v", n, x.org.Calls())
 		}
