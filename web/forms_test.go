@@ -271,7 +271,6 @@ func TestEveryFormUnderAttack(t *testing.T) {
 		}
 		ids[fmt.Sprintf("rep%d@acme.example.com", []int{1, 2, 4}[i])] = [2]string{theirs.ID, theirs.SalesforceID}
 	}
-	forge := strings.NewReplacer()
 	var pairs []string
 	for name, theirs := range ids {
 		ours, err := s.dirs["acme"].User(t.Context(), name)
@@ -281,7 +280,7 @@ func TestEveryFormUnderAttack(t *testing.T) {
 		pairs = append(pairs, ours.ID, theirs[0], ours.SalesforceID, theirs[1], "+12025550143", "+12025550199")
 	}
 	pairs = append(pairs, "/mass/1", "/mass/2", "/groups/1", "/groups/9999")
-	forge = strings.NewReplacer(pairs...)
+	forge := strings.NewReplacer(pairs...)
 	for _, f := range s.forms {
 		fields := url.Values{}
 		for name, values := range f.fields {
@@ -303,10 +302,7 @@ func TestEveryFormUnderAttack(t *testing.T) {
 			all := url.Values{}
 			for name := range f.fields {
 				all.Set(name, text)
-				one := url.Values{}
-				for other, values := range f.fields {
-					one[other] = values
-				}
+				one := maps.Clone(f.fields)
 				one.Set(name, text)
 				if i%3 == 0 || len(f.fields) < 8 { // forms with a hundred fields take their time
 					s.strike(fmt.Sprintf("%s = %.30q", name, text), f.action, one)
