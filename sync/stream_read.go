@@ -95,7 +95,7 @@ func (e *Engine) readBack(ctx context.Context, people map[string]named) error {
 	e.mu.Lock()
 	run := e.newRunLocked(Run{Kind: KindChanges, Trigger: triggerEvent, Actor: syncActor()})
 	run.named = slices.Sorted(maps.Keys(people))
-	if last := e.flow.lastRun(); last.ID != 0 && last.Outcome == Succeeded && run.Started.Sub(last.Finished) <= sameRunGap && run.Started.Sub(last.Started) < sameRunMost {
+	if last := e.flow.lastRun(); last.goesOn(run.Started) {
 		run.goesOn = run.Started
 		run.ID, run.Started, run.Counts = last.ID, last.Started, last.Counts
 	}
@@ -120,6 +120,13 @@ func (e *Engine) readBack(ctx context.Context, people map[string]named) error {
 		}
 	}
 	return e.journal.DropUnread(context.WithoutCancel(ctx), e.flow.done(people))
+}
+
+// goesOn reports whether a run for events that begins now is the same one for
+// whoever looks at the list. One that holds something stands by itself.
+func (r *Run) goesOn(now time.Time) bool {
+	return r.ID != 0 && (r.Outcome == Succeeded || r.Outcome == SucceededIssues) &&
+		now.Sub(r.Finished) <= sameRunGap && now.Sub(r.Started) < sameRunMost
 }
 
 func (f *flow) lastRun() Run {
