@@ -77,7 +77,7 @@ func (v *visit) doUser() error {
 	switch act := v.r.PathValue("act"); act {
 	case "reset-password":
 		return v.resetPassword()
-	case "reset-2fa", "require-2fa", "waive-2fa", "invite":
+	case "reset-2fa", "require-2fa", "waive-2fa", "invite", "ask-authorization":
 		return v.signinAct(act)
 	case "deactivate":
 		done, err := v.api.Deactivate(ctx, id, action)

@@ -40,6 +40,10 @@ func (c *crowd) People(_ context.Context, q sync.PeopleQuery) (sync.PeoplePage, 
 	return page, nil
 }
 
+func (c *crowd) Explain(_ context.Context, ref string) (sync.Explanation, error) {
+	return sync.Explanation{Asked: ref, Match: "linked", Seat: "powerdialer", Conclusion: "Active."}, nil
+}
+
 func (c *crowd) Trend(context.Context, int) (sync.Trend, error) { return sync.Trend{}, nil }
 
 func (c *crowd) Add(ctx context.Context, refs, _ []string, by dialer.Actor, _ string) ([]sync.AddResult, error) {
@@ -237,4 +241,23 @@ func TestActivityIsLive(t *testing.T) {
 		}
 	}
 	t.Error("the stream ends without the news")
+}
+
+// Who has not let the dialer act for them in Salesforce is asked beside their
+// link to it.
+func TestAskToAuthorize(t *testing.T) {
+	h, d := newCrowd(t)
+	at := "/o/acme/users/" + idOf(t, d, controltest.Person(1))
+	_, _, page := h.get(at + "?tab=salesforce")
+	has(t, page, "not asked", "Ask to authorize")
+	if _, _, page := h.send(at+"/do/ask-authorization", nil); !strings.Contains(page, "note bad") {
+		t.Errorf("asked with nothing to say: %.600s", page)
+	}
+	if _, err := d.SetOrgSettings(t.Context(), map[dialer.Field]any{dialer.OrgAuthText: "Ask the help desk."}, dialer.Actor{Kind: "admin", Name: "dana"}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, page = h.send(at+"/do/ask-authorization", nil)
+	has(t, page, "is asked to authorize")
+	_, _, page = h.get(at + "?tab=salesforce")
+	has(t, page, "asked, not answered yet", "Ask again")
 }

@@ -145,6 +145,16 @@ func (v *visit) signinAct(act string) error {
 			return v.back(at, err)
 		}
 		return v.see(at, note{"ok", "The user is invited.", ""})
+	case "ask-authorization":
+		at = v.At("/users/%s", id) + "?tab=salesforce"
+		done, err := v.api.AskAuthorization(ctx, id, control.Asking{Again: v.form("again") != "", Reason: v.form("reason")})
+		switch {
+		case err != nil:
+			return v.back(at, err)
+		case done.Outcome == "unchanged":
+			return v.see(at, note{"ok", "The user was asked already, or has authorized.", ""})
+		}
+		return v.see(at, note{"ok", "The user is asked to authorize the dialer in Salesforce.", ""})
 	}
 	return missing("There is no such action.")
 }
