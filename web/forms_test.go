@@ -304,7 +304,7 @@ func TestEveryFormUnderAttack(t *testing.T) {
 				all.Set(name, text)
 				one := maps.Clone(f.fields)
 				one.Set(name, text)
-				if i%3 == 0 || len(f.fields) < 8 { // forms with a hundred fields take their time
+				if i%4 == 0 && (i == 0 || len(f.fields) < 20) { // forms with a hundred fields take their time
 					s.strike(fmt.Sprintf("%s = %.30q", name, text), f.action, one)
 				}
 			}
