@@ -96,7 +96,7 @@ func stories() []story {
 		overflow, wildcard,
 		{
 			name:   "delivery limit",
-			before: inTurn(befalls("subscribe", 0, "delivery_limit"), breaks("delivery_limit")), mend: mended, note: "polls step in after 30 s; " + noteAsked,
+			before: inTurn(befalls("subscribe", 0, "delivery_limit"), breaks("delivery_limit")), mend: mended, note: noteAsked,
 		},
 		{
 			name:   "permission revoked",

@@ -19,7 +19,8 @@ const (
 	readMost    = 2000 // users a call reads
 )
 
-// streamGrace is how long a stream that stood may be away before polls step in.
+// streamGrace is how long a stream that stood may be away before polls step in,
+// unless it is known to be away for longer.
 const streamGrace = 30 * time.Second
 
 // named is someone whom an event named.
@@ -87,7 +88,8 @@ func (f *flow) stands() bool {
 	if f.state.Phase == streamLive {
 		return true
 	}
-	return !f.state.Person && !f.stood.IsZero() && time.Since(f.stood) < streamGrace
+	until := f.stood.Add(streamGrace)
+	return !f.state.Person && !f.stood.IsZero() && time.Now().Before(until) && f.state.Retry.Before(until)
 }
 
 // miss notes that something may have been missed, for a look to find.
