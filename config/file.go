@@ -141,7 +141,7 @@ func (o *fileOrg) defaults() {
 			Changes:        "auto",
 			Snapshot:       "auto",
 			PubSubEndpoint: "api.pubsub.salesforce.com:7443",
-			Budget:         fileBudget{CallsPerDay: 6000, ReservePercent: 20},
+			Budget:         fileBudget{CallsPerDay: 5000, ReservePercent: 20},
 		},
 		Schedule:   fileSchedule{Full: "0 0 * * *", Poll: time.Minute},
 		Enrollment: "automatic",

@@ -129,7 +129,7 @@ func (e *Engine) finish(ctx context.Context, run *running, err error) {
 	}
 	if errors.Is(err, crm.ErrQuota) {
 		e.quota.refuse()
-	} else if err == nil && run.named == nil && !run.local {
+	} else if err == nil && run.named == nil && !run.local && (run.Kind != KindChanges || run.Trigger == triggerPoll) {
 		e.quota.learn(run.Kind, run.SalesforceCalls)
 	}
 	v, _ := run.view()

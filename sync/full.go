@@ -108,7 +108,7 @@ func (e *Engine) unlisted(ctx context.Context, r *reader, crmc *crm.Client) erro
 // reconciles those.
 func (e *Engine) changes(ctx context.Context, run *running, crmc *crm.Client) error {
 	run.stage(stageReplicate, 0)
-	if run.Trigger == triggerPoll && e.calm(e.config()) {
+	if run.Trigger == triggerPoll {
 		if done, err := e.look(ctx, run, crmc); done || err != nil {
 			return err
 		}

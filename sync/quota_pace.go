@@ -124,7 +124,7 @@ func (r *room) rate(keep float64, now time.Time) float64 {
 // can go on for a day, and more rarely the less is left.
 func (g *governor) everyLocked(wish time.Duration) time.Duration {
 	rooms, now, slow := g.roomsLocked(), g.nowLocked(), wish
-	cost := g.costLocked(KindChanges, firstCost)
+	cost := g.costLocked(KindChanges, firstLook)
 	for _, s := range stretches {
 		every, slowest := wish, s.slowest
 		for _, r := range rooms {
@@ -173,11 +173,14 @@ func (g *governor) pace() pace {
 	return p
 }
 
-// firstCost is what a run is thought to cost before one was seen, unless it is
-// a full one.
-const firstCost = 3
+// What a run is thought to cost before one was seen, unless it is a full one.
+const (
+	firstCost = 3
+	firstLook = 1 // of routine, for changes
+)
 
-// learn takes what a run has cost.
+// learn takes what a run has cost. Of changes that is what a look costs: what a
+// person asks for reads more.
 func (g *governor) learn(kind Kind, calls int) {
 	if calls <= 0 {
 		return
@@ -204,9 +207,15 @@ func (g *governor) cost(kind Kind, first int) int {
 	return int(math.Ceil(g.costLocked(kind, float64(first)) - 1e-9))
 }
 
+// requestCost is about how many API calls a person's request of the kind takes.
+func (e *Engine) requestCost(kind Kind) int { return max(e.cost(kind), firstCost) }
+
 // cost is about how many API calls a run of the kind takes.
 func (e *Engine) cost(kind Kind) int {
-	if kind != KindFull {
+	switch kind {
+	case KindChanges:
+		return e.quota.cost(kind, firstLook)
+	case KindUser:
 		return e.quota.cost(kind, firstCost)
 	}
 	first := e.snapshotCalls(e.lastListed()) + firstCost

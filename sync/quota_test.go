@@ -42,7 +42,7 @@ func TestBudgetDrains(t *testing.T) {
 				x.engine.Poll()
 			}
 		}
-		if seen["normal"] || !seen["stretched"] || !seen["leavers_only"] || !seen["exhausted"] {
+		if !seen["normal"] || !seen["stretched"] || !seen["leavers_only"] || !seen["exhausted"] {
 			t.Errorf("levels: %v", seen)
 		}
 		r := x.engine.Poll()
@@ -155,6 +155,25 @@ func TestBudgetIsTooSmall(t *testing.T) {
 	})
 }
 
+// A look for changes costs one call, events or none, and finds who was frozen
+// and who left; a field that came to be hidden does not stop it.
+func TestPollIsOneCall(t *testing.T) {
+	onBoth(t, wish{users: 20, cfg: noGuard}, func(t *testing.T, x *world) {
+		x.engine.Poll()
+		ids := x.ids()
+		must(t, x.org.Freeze(ids[0]))
+		x.deactivate(ids[1])
+		r := x.engine.Poll()
+		want(t, r, rostersync.Succeeded, map[string]int{"deactivated": 2})
+		if r.SalesforceCalls != 1 {
+			t.Errorf("a look took %d calls", r.SalesforceCalls)
+		}
+		x.org.Faults().HideField("User", "Phone")
+		x.deactivate(ids[2])
+		want(t, x.engine.Poll(), rostersync.SucceededIssues, map[string]int{"deactivated": 1})
+	})
+}
+
 // Where answers do not tell the allocation, it is asked for.
 func TestAllocationIsAskedFor(t *testing.T) {
 	onBoth(t, wish{users: 20, idle: true}, func(t *testing.T, x *world) {
@@ -171,7 +190,7 @@ func TestAllocationIsAskedFor(t *testing.T) {
 // Salesforce says otherwise to a person who asks.
 func TestRefusals(t *testing.T) {
 	onBoth(t, wish{users: 20}, func(t *testing.T, x *world) {
-		x.org.Faults().On(simorg.Query, 50, simorg.Effect{Kind: simorg.TooManyConcurrent})
+		x.org.Faults().On("", 50, simorg.Effect{Kind: simorg.TooManyConcurrent})
 		if r := x.engine.Poll(); r.Outcome != rostersync.Failed {
 			t.Errorf("too many at once: %s", r.Outcome)
 		}

@@ -34,7 +34,7 @@ func (e *Engine) Request(ctx context.Context, q Request) (run Run, joined bool, 
 	default:
 		return Run{}, false, fmt.Errorf("unknown kind of run %q", q.Kind)
 	}
-	if err := e.allow(ctx, e.cost(q.Kind), q.Override); err != nil {
+	if err := e.allow(ctx, e.requestCost(q.Kind), q.Override); err != nil {
 		return Run{}, false, err
 	}
 	begin := e.beginLocked
@@ -149,7 +149,7 @@ func (e *Engine) Preview(ctx context.Context, kind Kind) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	c := Cost{Kind: kind, Users: e.lastListed(), Calls: e.cost(kind), OrgLeft: -1}
+	c := Cost{Kind: kind, Users: e.lastListed(), Calls: e.requestCost(kind), OrgLeft: -1}
 	if kind == KindFull && all == 0 {
 		c.Users = -1
 	}

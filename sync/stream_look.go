@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -57,6 +58,9 @@ func (e *Engine) look(ctx context.Context, run *running, crmc *crm.Client) (done
 	}
 	r.dirty = true
 	g, err := crmc.Glance(ctx, r.fields.Select, mark)
+	if errors.Is(err, crm.ErrField) { // hidden since it was asked: the long way asks again
+		return false, nil
+	}
 	if err != nil || g.Incomplete {
 		return false, err
 	}

@@ -174,8 +174,8 @@ func (e *Engine) quickReader(ctx context.Context, run *running, crmc *crm.Client
 		run.hidden = topNames(fields.Missing)
 		return &reader{e: e, run: run, fields: fields, hidden: run.hidden, now: e.now()}, nil
 	}
-	if _, ok := e.flow.known(crmc, 365*24*time.Hour); !ok {
-		return e.newReader(ctx, run, crmc)
+	if err := e.pinOrg(ctx, run, crmc); err != nil {
+		return nil, err
 	}
 	fields, err := crmc.Describe(ctx)
 	if err != nil {
