@@ -157,7 +157,9 @@ func (s *settings) measure(ctx context.Context, out io.Writer) error {
 	if all.Faults, err = s.faults(ctx, bench); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%s\n", all.table(stored))
+	if len(all.Rows) > 0 {
+		fmt.Fprintf(out, "\n%s\n", all.table(stored))
+	}
 	if !s.save {
 		return nil
 	}

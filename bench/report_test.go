@@ -82,3 +82,23 @@ func TestMissing(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestFaultTable(t *testing.T) {
+	r := &results{}
+	seen := map[string]bool{}
+	for i, s := range stories() {
+		f := fault{Name: s.name, Store: sqlite, Converged: true, Took: 1.5, Calls: 2}
+		if seen[s.name] || f.place() != i {
+			t.Errorf("%q stands at %d, not at %d, or twice", s.name, f.place(), i)
+		}
+		seen[s.name] = true
+		r.Faults = append(r.Faults, f)
+	}
+	table := r.faultTable()
+	if got, want := strings.Count(table, "\n"), len(r.Faults)+2; got != want {
+		t.Errorf("the table has %d lines, want %d", got, want)
+	}
+	if want := "| UNAVAILABLE | sqlite | yes | 1.50 s | 2 | 0 s |  |  |  |\n"; !strings.Contains(table, want) {
+		t.Errorf("no line %q in:\n%s", want, table)
+	}
+}
