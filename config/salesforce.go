@@ -143,7 +143,7 @@ func (c *checker) pubsub(key, s string) {
 	if plain, ok := strings.CutPrefix(s, "http://"); ok {
 		host, port, ok := splitPort(plain)
 		switch {
-		case !ok || !validPort(port):
+		case !ok || port == "" || !validPort(port):
 			c.fail(key, "write http://127.0.0.1:PORT", "is not http://host:port")
 		case !loopback(host):
 			c.fail(key, "leave http:// out; plaintext is for loopback addresses only", "would send the token unencrypted")

@@ -230,6 +230,7 @@ var mistakes = []struct{ name, old, new, place, what, how string }{
 	},
 	{"snapshot", "snapshot: auto", "snapshot: soap", "18:17", `"soap" is not`, "auto, rest or bulk"},
 	{"pubsub", "api.pubsub.salesforce.com:7443", "api.pubsub.salesforce.com", "19:24", "is not host:port", "7443"},
+	{"pubsub without port", "api.pubsub.salesforce.com:7443", "http://127.0.0.1", "19:24", "is not http://host:port", "PORT"},
 	{"pubsub plaintext", "api.pubsub.salesforce.com:7443", "http://pubsub.example:7443", "19:24", "unencrypted", "loopback"},
 	{"CA file missing", `ca_file: ""`, "ca_file: /nonexistent/ca.pem", "20:16", "does not exist", "correct the path"},
 	{"CA file without certificate", `ca_file: ""`, "ca_file: ${CREDENTIALS_DIRECTORY}/secret", "20:16", "no PEM certificate", "BEGIN CERTIFICATE"},
