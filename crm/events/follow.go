@@ -154,9 +154,10 @@ func (c *Client) Kick() {
 // attempts is what was tried in a row.
 type attempts struct {
 	soon, slow, limit int
-	renew             bool // the token was refused: get another one
-	renewed           bool // and that was done
-	lost              bool // go on from now
+	renew             bool      // the token was refused: get another one
+	renewed           bool      // and that was done
+	fresh             time.Time // when
+	lost              bool      // go on from now
 	credit            int
 }
 
@@ -172,6 +173,9 @@ func (c *Client) Follow(ctx context.Context, sessions Sessions, h Handler) {
 		}
 		if stood >= c.o.Healthy {
 			tries = attempts{credit: c.o.Credit, lost: tries.lost}
+		}
+		if stood > 0 && time.Since(tries.fresh) >= c.o.Healthy { // the token was good, and need not be any more
+			tries.renewed = false
 		}
 		v := judge(err)
 		wait := c.wait(v, err, &tries)
@@ -203,7 +207,7 @@ func (c *Client) wait(v verdict, err error, t *attempts) time.Duration {
 		}
 	case paceAuth:
 		if !t.renewed {
-			t.renew, t.renewed = true, true
+			t.renew, t.renewed, t.fresh = true, true, time.Now()
 			return 0
 		}
 		t.slow++

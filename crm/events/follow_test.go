@@ -435,6 +435,33 @@ func TestTokenIsRenewedOnce(t *testing.T) {
 	})
 }
 
+// A token that served a stream and is refused later is out of date, though the
+// streams since the one before was refused were all short.
+func TestTokenIsRenewedAgainWhereStreamsAreShort(t *testing.T) {
+	follow(t, Options{}, func(t *testing.T, b *bus) {
+		l, _ := b.next()
+		l.end(ended("service.auth.error", codes.Unauthenticated))
+		for range 3 {
+			l, _ = b.next()
+			time.Sleep(40 * time.Second)
+			l.end(ended("", codes.Unavailable))
+		}
+		l, _ = b.next()
+		time.Sleep(40 * time.Second)
+		began := time.Now()
+		l.end(ended("service.auth.error", codes.Unauthenticated))
+		b.next()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("waited %s for another token", took)
+		}
+		b.set(func() {
+			if b.renewed != 2 {
+				t.Errorf("asked for %d tokens", b.renewed)
+			}
+		})
+	})
+}
+
 // A position that Salesforce does not know is given up only when a stream from
 // now on stands, and before anything of that is taken.
 func TestLostPosition(t *testing.T) {
