@@ -24,6 +24,7 @@ type sim struct {
 	ClientID string `json:"client_id"`
 	Username string `json:"username"`
 	Key      string `json:"private_key_file"`
+	PubSub   string `json:"pubsub_endpoint"`
 }
 
 // newSim starts an org of so many people, each an active user with an address

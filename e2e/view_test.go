@@ -65,8 +65,12 @@ type (
 		Enrolled   int       `json:"enrolled"`
 		Held       int       `json:"held"`
 		Attention  int       `json:"attention"`
-		Waiting    int       `json:"waiting"`
-		Running    int64     `json:"running"`
+		Changes    struct {
+			State   string `json:"state"`
+			Waiting int    `json:"waiting"`
+		} `json:"changes"`
+		Waiting int   `json:"waiting"`
+		Running int64 `json:"running"`
 	}
 	attention struct {
 		ID                 int64
