@@ -168,3 +168,31 @@ func TestCheckSchema(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckOfChangeEvents(t *testing.T) {
+	w := newWorld(t, "", nil)
+	w.database = "sqlite://" + w.dir + "/new.db"
+	if _, lines := w.check(true); !strings.Contains(lines, "true org acme: change events: login_url is a loopback address") {
+		t.Errorf("without an endpoint:\n%s", lines)
+	}
+	p, err := w.org.PubSub(simorg.PubSubOptions{TLS: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	wish := func(changes string) {
+		w.more = fmt.Sprintf("      changes: %s\n      pubsub_endpoint: %q\n      ca_file: %s\n", changes, p.Endpoint(), w.write("ca.pem", string(p.CA())))
+	}
+	wish("stream")
+	if ok, lines := w.check(true); !ok || !strings.Contains(lines, "true org acme: change events: /data/UserChangeEvent can be followed") {
+		t.Errorf("followed over TLS:\n%s", lines)
+	}
+	w.org.Faults().SetViewAllUsers(false)
+	if ok, lines := w.check(true); ok || !strings.Contains(lines, "false org acme: change events: ") || !strings.Contains(lines, "View All Users") {
+		t.Errorf("without permission:\n%s", lines)
+	}
+	wish("auto")
+	if ok, lines := w.check(true); !ok || !strings.Contains(lines, "changes are polled for instead") {
+		t.Errorf("without permission, where polls stand in:\n%s", lines)
+	}
+}

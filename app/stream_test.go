@@ -33,12 +33,16 @@ func onStream(t *testing.T, changes string, story func(t *testing.T, s *streamed
 				database = storetest.Postgres(t)
 			}
 			w := newWorld(t, database, nil)
-			p, err := w.org.PubSub(simorg.PubSubOptions{Keepalive: 500 * time.Millisecond})
+			over := simorg.PubSubOptions{Keepalive: 500 * time.Millisecond, TLS: name == "postgres"} // each way is tried with one store
+			p, err := w.org.PubSub(over)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = p.Close() })
-			w.more = fmt.Sprintf("      pubsub_endpoint: %s\n      changes: %s\n", p.Endpoint(), changes)
+			w.more = fmt.Sprintf("      pubsub_endpoint: %q\n      changes: %s\n", p.Endpoint(), changes)
+			if over.TLS {
+				w.more += "      ca_file: " + w.write("ca.pem", string(p.CA())) + "\n"
+			}
 			s := &streamed{world: w, t: t}
 			s.start()
 			s.await("live", func(c rostersync.ChangesStatus) bool { return c.State == "live" })
