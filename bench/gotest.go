@@ -108,6 +108,7 @@ func decodeRows(ctx context.Context) ([]row, error) {
 	}
 	var rows []row
 	for _, way := range []struct{ key, name string }{
+		{"std-rows", "encoding/json row by row"},
 		{"std-tokens", "tokens of encoding/json"},
 		{"stdlib-struct", "structs of encoding/json"},
 		{"stdlib-map", "maps of encoding/json"},

@@ -32,6 +32,26 @@ func BenchmarkDecodePage(b *testing.B) {
 			users, err := stdTokens(stdjson.NewDecoder(bytes.NewReader(page)))
 			return len(users), err
 		}},
+		{"std-rows", func() (int, error) {
+			dec := stdjson.NewDecoder(bytes.NewReader(plain))
+			for key := stdjson.Token(nil); key != "records"; {
+				var err error
+				if key, err = dec.Token(); err != nil {
+					return 0, err
+				}
+			}
+			if _, err := dec.Token(); err != nil { // the list begins
+				return 0, err
+			}
+			n := 0
+			for ; dec.More(); n++ {
+				var u User
+				if err := dec.Decode(&u); err != nil {
+					return n, err
+				}
+			}
+			return n, nil
+		}},
 		{"stdlib-struct", func() (int, error) {
 			var p struct{ Records []User }
 			err := stdjson.Unmarshal(plain, &p)
