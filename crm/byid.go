@@ -138,20 +138,27 @@ func checkAsked(ids []ID, users []User, head pageHead) error {
 	return nil
 }
 
+// composite is the body of a call that reads several resources at once.
+type composite struct {
+	AllOrNone bool         `json:"allOrNone"`
+	Requests  []subrequest `json:"compositeRequest"`
+}
+
+type subrequest struct {
+	Method string `json:"method"`
+	URL    string `json:"url"`
+	Ref    string `json:"referenceId"`
+}
+
+func (b *composite) get(ref, path string) {
+	b.Requests = append(b.Requests, subrequest{http.MethodGet, path, ref})
+}
+
 func (c *Client) manyByID(ctx context.Context, d *decoder, ids []ID, each int, buf []User) ([]User, error) {
-	type sub struct {
-		Method      string `json:"method"`
-		URL         string `json:"url"`
-		ReferenceID string `json:"referenceId"`
-	}
-	var body struct {
-		AllOrNone        bool  `json:"allOrNone"`
-		CompositeRequest []sub `json:"compositeRequest"`
-	}
+	var body composite
 	for i := 0; i < len(ids); i += each {
 		q := url.QueryEscape(byIDQuery(d.sel, ids[i:min(i+each, len(ids))]))
-		body.CompositeRequest = append(body.CompositeRequest,
-			sub{http.MethodGet, c.data("/query?q=") + q, "q" + strconv.Itoa(len(body.CompositeRequest))})
+		body.get("q"+strconv.Itoa(len(body.Requests)), c.data("/query?q=")+q)
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -165,8 +172,8 @@ func (c *Client) manyByID(ctx context.Context, d *decoder, ids []ID, each int, b
 		if err != nil {
 			return err
 		}
-		if pages != len(body.CompositeRequest) {
-			return shape("%d answers to %d queries", pages, len(body.CompositeRequest))
+		if pages != len(body.Requests) {
+			return shape("%d answers to %d queries", pages, len(body.Requests))
 		}
 		return checkAsked(ids, users, pageHead{done: true})
 	})

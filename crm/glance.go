@@ -39,7 +39,7 @@ const opGlance = "glance"
 // hand, and rarely.
 const namesMost = 500
 
-// answers of a composite call, by reference.
+// subAnswer is one answer of a composite call.
 type subAnswer struct {
 	Body   jsontext.Value `json:"body"`
 	Status int            `json:"httpStatusCode"`
@@ -69,25 +69,14 @@ func (c *Client) glance(ctx context.Context, fields []string, w Watermark) (g Gl
 		return g, err
 	}
 	limit := strconv.Itoa(maxPage)
-	type sub struct {
-		Method      string `json:"method"`
-		URL         string `json:"url"`
-		ReferenceID string `json:"referenceId"`
-	}
-	var body struct {
-		AllOrNone        bool  `json:"allOrNone"`
-		CompositeRequest []sub `json:"compositeRequest"`
-	}
-	add := func(ref, path string) {
-		body.CompositeRequest = append(body.CompositeRequest, sub{http.MethodGet, path, ref})
-	}
-	query := func(ref, soql string) { add(ref, c.data("/query?q=")+url.QueryEscape(soql)) }
+	var body composite
+	query := func(ref, soql string) { body.get(ref, c.data("/query?q=")+url.QueryEscape(soql)) }
 	query("frozen", "SELECT Id, UserId FROM UserLogin WHERE IsFrozen = true ORDER BY Id LIMIT "+limit)
 	query("logins", "SELECT COUNT() FROM UserLogin")
 	query("profiles", "SELECT Id, Name, UserLicense.Name FROM Profile ORDER BY SystemModstamp DESC LIMIT "+strconv.Itoa(namesMost))
 	query("roles", "SELECT Id, Name, DeveloperName FROM UserRole ORDER BY SystemModstamp DESC LIMIT "+strconv.Itoa(namesMost))
 	query("users", "SELECT "+sel.list+" FROM User WHERE "+win.where()+" ORDER BY SystemModstamp, Id LIMIT "+limit)
-	add("limits", c.data("/limits"))
+	body.get("limits", c.data("/limits"))
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return g, err
@@ -100,8 +89,8 @@ func (c *Client) glance(ctx context.Context, fields []string, w Watermark) (g Gl
 		if err := json.UnmarshalRead(resp.Body, &answers); err != nil {
 			return err
 		}
-		if len(answers.List) != len(body.CompositeRequest) {
-			return shape("%d answers to %d queries", len(answers.List), len(body.CompositeRequest))
+		if len(answers.List) != len(body.Requests) {
+			return shape("%d answers to %d queries", len(answers.List), len(body.Requests))
 		}
 		return c.readGlance(&g, answers.List, newDecoder(sel))
 	})
@@ -242,23 +231,17 @@ func (c *Client) namedUsers(ctx context.Context, fields []string, profiles, role
 	if err != nil {
 		return err
 	}
-	where := ""
-	for _, in := range []struct {
-		field string
-		ids   []ID
-	}{{"ProfileId", profiles}, {"UserRoleId", roles}} {
-		if len(in.ids) == 0 {
-			continue
-		}
-		if where != "" {
-			where += " OR "
-		}
-		where += in.field + " IN (" + quoteAll(in.ids) + ")"
+	var some []string
+	if len(profiles) > 0 {
+		some = append(some, "ProfileId IN ("+quoteAll(profiles)+")")
 	}
-	if where == "" {
+	if len(roles) > 0 {
+		some = append(some, "UserRoleId IN ("+quoteAll(roles)+")")
+	}
+	if len(some) == 0 {
 		return nil
 	}
-	where = "(" + where + ")"
+	where := "(" + strings.Join(some, " OR ") + ")"
 	if c.cfg.Prefilter != "" {
 		where = "(" + c.cfg.Prefilter + ") AND " + where
 	}
