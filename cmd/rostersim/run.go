@@ -50,7 +50,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	fs.StringVar(&s.org.Username, "username", "rosterd@acme.example", "integration `user`")
 	fs.StringVar(&s.keyFile, "key", "", "PEM `file` with a public key, certificate or private key that verifies assertions")
 	fs.StringVar(&s.writeKey, "write-key", "", "make a key pair and write the private key to this `file`")
-	fs.StringVar(&s.pubsub, "pubsub", "127.0.0.1:0", "loopback `address` of the change events (Pub/Sub API); off without them")
+	fs.StringVar(&s.pubsub, "pubsub", "127.0.0.1:0", "loopback `address` of the change events (Pub/Sub API), or off for none")
 	fs.StringVar(&s.pubsubCA, "pubsub-ca", "", "serve the change events over TLS, and write the certificate of the CA to this `file`")
 	fs.DurationVar(&s.alive, "keepalive", 270*time.Second, "longest silence of a stream of change events")
 	fs.IntVar(&s.org.Deliveries, "deliveries", 25_000, "change `events` that may be delivered in 24 hours")
