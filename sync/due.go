@@ -12,8 +12,11 @@ import (
 // schedule begins the runs that are due.
 func (e *Engine) schedule() {
 	e.mu.Lock()
-	s, ended := maps.Clone(e.state), e.ended
+	s, ended, everyone := maps.Clone(e.state), e.ended, e.everyoneAt
 	e.mu.Unlock()
+	if e.now().Sub(everyone).Abs() < e.quota.apart(e.cost(KindFull)) { // events that concern everyone can be many
+		delete(s, stateEverything)
+	}
 	e.begin(s, ended)
 }
 
@@ -24,7 +27,7 @@ func (e *Engine) begin(s state, ended int) {
 	trigger, due := dueFull(cfg, s, now)
 	first := s.watermark().Upper.IsZero()
 	wait := e.deferral(trigger, first)
-	every := e.quota.every(e.wish())
+	every, polls := e.quota.every(e.wish()), e.quota.every(cfg.Poll)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ended != ended {
@@ -34,7 +37,10 @@ func (e *Engine) begin(s state, ended int) {
 	if trigger == triggerSchedule {
 		e.nextFull = due
 	}
-	e.nextPoll = later(e.dueLook(past(s.time(stateLastPoll), now), every), e.notBeforeLocked(KindChanges, now))
+	e.nextPoll = later(e.dueLook(past(s.time(stateLastPoll), now), every, polls), e.notBeforeLocked(KindChanges, now))
+	if first {
+		e.nextPoll = time.Time{}
+	}
 	if full := e.fullLocked(); full != nil {
 		full.serve(due)
 		return
@@ -44,6 +50,9 @@ func (e *Engine) begin(s state, ended int) {
 	case trigger != "" && wait == "" && !now.Before(e.notBeforeLocked(KindFull, now)):
 		run, _ := e.beginLocked(Run{Kind: KindFull, Trigger: trigger, Actor: syncActor()})
 		run.serve(due)
+		if trigger == triggerEvent {
+			e.everyoneAt = now
+		}
 	case first: // there is nothing to go on from
 	case e.current != nil || len(e.queue) > 0:
 	case e.policySeen != mark && trigger != triggerPolicy && !now.Before(e.notBeforeLocked(kindLocal, now)):

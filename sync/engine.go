@@ -115,6 +115,7 @@ type Engine struct {
 	beat       time.Time
 	failures   map[Kind]int // in a row
 	notBefore  map[Kind]time.Time
+	everyoneAt time.Time // when a full sync began because events did not tell whom they are about
 	troubles   map[string]trouble
 	wake       chan struct{}
 	policySeen string // mark of the rules under which everyone was looked at last

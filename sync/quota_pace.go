@@ -144,6 +144,19 @@ func (g *governor) everyLocked(wish time.Duration) time.Duration {
 	return slow.Round(time.Second)
 }
 
+// apart is how long it takes at least from one full sync that events ask for to
+// the next: half of what may be spent in a day is not for them, however many
+// such events come.
+func (g *governor) apart(cost int) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d := time.Minute
+	for _, r := range g.roomsLocked() {
+		d = max(d, hours(2*24*float64(cost)/max(r.limit, 1)))
+	}
+	return min(d, day)
+}
+
 func hours(n float64) time.Duration { return time.Duration(min(n, 1e4) * float64(time.Hour)) }
 
 func (g *governor) every(wish time.Duration) time.Duration {

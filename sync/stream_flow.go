@@ -42,6 +42,7 @@ type flow struct {
 	stood   time.Time // when it last stood
 	event   time.Time // when one last arrived
 	missed  time.Time // when something may have been missed; zero for never
+	unclear time.Time // when an event did not tell whom it is about; zero for never
 	restart func()
 	waiting map[string]named
 	read    time.Time // when someone was last read back
@@ -103,15 +104,26 @@ func (f *flow) miss() {
 func (f *flow) caughtUp(began time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if began.After(f.missed) {
-		f.missed = time.Time{}
+	for _, t := range []*time.Time{&f.missed, &f.unclear} {
+		if began.After(*t) {
+			*t = time.Time{}
+		}
 	}
 }
 
-func (f *flow) behind() bool {
+// behind reports whether something may have been missed, and whether events
+// did not tell whom they are about.
+func (f *flow) behind() (missed, unclear bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return !f.missed.IsZero()
+	return !f.missed.IsZero(), !f.unclear.IsZero()
+}
+
+// puzzle notes that an event did not tell whom it is about.
+func (f *flow) puzzle() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unclear = time.Now()
 }
 
 // add has people read back. One who waits already goes on waiting.

@@ -36,10 +36,15 @@ func (e *Engine) calm(cfg *Config) bool {
 }
 
 // dueLook is when to look for changes next: at once where something may have
-// been missed.
-func (e *Engine) dueLook(last time.Time, every time.Duration) time.Time {
-	if e.flow.behind() {
+// been missed. Events that do not tell whom they are about can be many: then it
+// is as often as without events.
+func (e *Engine) dueLook(last time.Time, every, polls time.Duration) time.Time {
+	missed, unclear := e.flow.behind()
+	switch {
+	case missed:
 		return last
+	case unclear:
+		every = min(every, polls)
 	}
 	return last.Add(every)
 }

@@ -161,8 +161,8 @@ func (f follower) Take(ctx context.Context, b StreamBatch) error {
 		return err
 	}
 	e.recall(more)
-	if b.Unreadable > 0 {
-		e.flow.miss()
+	if b.Unreadable > 0 || everyone {
+		e.flow.puzzle()
 	}
 	if len(b.Changes) > 0 {
 		e.flow.mu.Lock()
