@@ -48,12 +48,16 @@ type Error struct {
 	Text  string     // Salesforce's own words
 	RPCID string     // names the call to Salesforce's support
 	cause error
+	unmet bool // no connection was made
 }
 
 // Error says what Salesforce said.
 func (e *Error) Error() string {
 	what := e.Code
-	if what == "" {
+	switch {
+	case e.unmet:
+		what = "no connection"
+	case what == "":
 		what = e.GRPC.String()
 	}
 	if e.Text != "" {
@@ -94,6 +98,9 @@ func errorOf(err error, trailer metadata.MD) error {
 	} else {
 		e.Text = notText.ReplaceAllString(err.Error(), " ")
 	}
+	if m := unmetForm.FindStringSubmatch(e.Text); m != nil && e.GRPC == codes.Unavailable {
+		e.Text, e.unmet = m[1], true
+	}
 	if len(e.Text) > 300 {
 		e.Text = e.Text[:300] + "..."
 	}
@@ -109,6 +116,8 @@ func errorOf(err error, trailer metadata.MD) error {
 var (
 	codeForm = regexp.MustCompile(`^[a-z.]{1,100}`)
 	idForm   = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}`)
+	// unmetForm is how the library says that it could not connect.
+	unmetForm = regexp.MustCompile(`^connection error: desc = "(?:transport: )?(?:Error while dialing: )?(.*)"$`)
 )
 
 // pace is how soon the next try is.
@@ -135,6 +144,7 @@ const (
 	hintPermission = "give the integration user \"View All Users\", or set changes: poll"
 	hintTopic      = "select User in Setup, Change Data Capture, and give the integration user \"View All Users\"; or set changes: poll"
 	hintAuth       = "check that the login host and pubsub_endpoint belong to the same Salesforce, and that the integration user has \"API Enabled\""
+	hintConnection = "check pubsub_endpoint, that a firewall or proxy lets rosterd through to it, and ca_file where its certificate is not publicly trusted"
 	hintBug        = "this is a mistake of rosterd: please report it with the rpc id, and set changes: poll meanwhile"
 )
 
@@ -189,6 +199,9 @@ func (e *Error) verdict() verdict {
 		return verdict{ReasonProtocol, paceSlow, "what answers at pubsub_endpoint is not the Pub/Sub API"}
 	case codes.Internal:
 		return verdict{ReasonService, paceService, ""}
+	}
+	if e.unmet {
+		return verdict{ReasonNetwork, paceSoon, hintConnection}
 	}
 	return verdict{ReasonNetwork, paceSoon, ""}
 }

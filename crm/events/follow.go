@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -256,7 +257,9 @@ func (c *Client) once(ctx context.Context, sessions Sessions, h Handler, t *atte
 	}
 	defer conn.close()
 	p := &pump{c: c, conn: conn, h: h, start: start, credit: t.credit}
-	err = p.run(ctx)
+	if err = p.run(ctx); errors.Is(err, io.EOF) {
+		err = fail(ReasonClosed, paceSoon, "Salesforce ended the stream")
+	}
 	if p.begun {
 		t.lost = false
 	}
