@@ -130,7 +130,11 @@ func (c *checking) stream(ctx context.Context, name string, o *config.Org, s crm
 	case err == nil:
 		c.good(name, "%s can be followed at %s", events.Topic, o.PubSub)
 	case o.Sync.Changes == rostersync.ChangesAuto:
-		c.good(name, "note: %s; changes are polled for instead (%s)", err, Hint(err))
+		note := "note: " + err.Error() + "; changes are polled for instead"
+		if hint := Hint(err); hint != "" {
+			note += " (" + hint + ")"
+		}
+		c.good(name, "%s", note)
 	default:
 		c.bad(name, Hint(err), "%s", err)
 	}

@@ -192,7 +192,12 @@ func TestCheckOfChangeEvents(t *testing.T) {
 		t.Errorf("without permission:\n%s", lines)
 	}
 	wish("auto")
-	if ok, lines := w.check(true); !ok || !strings.Contains(lines, "changes are polled for instead") {
+	if ok, lines := w.check(true); !ok || !strings.Contains(lines, "changes are polled for instead (give") {
 		t.Errorf("without permission, where polls stand in:\n%s", lines)
+	}
+	w.org.Faults().Clear()
+	w.org.Faults().On(simorg.GetTopic, 0, simorg.Effect{Kind: simorg.Unavailable})
+	if ok, lines := w.check(true); !ok || !strings.Contains(lines, "changes are polled for instead") || strings.Contains(lines, "() ()") {
+		t.Errorf("while Salesforce has an outage:\n%s", lines)
 	}
 }

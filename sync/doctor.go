@@ -61,7 +61,7 @@ func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
 		err = &hinted{errors.New(strings.Join(over, ", ")), "buy the seats that are in use, or deactivate people; until then nobody is added"}
 	}
 	add("seats", strings.Join(seats, ", "), err)
-	q := e.quota.status(e.config().Poll)
+	q := e.quota.status(e.wish())
 	var spent error
 	if q.Level == levelExhausted {
 		spent = ErrQuota
@@ -82,10 +82,19 @@ func (e *Engine) doctorStream() (string, error) {
 		return "they come", nil
 	case person && s.State != streamOff:
 		return "", &hinted{errors.New(s.Reason), s.Hint}
-	case s.Reason != "":
+	case s.State == streamOff:
 		return s.Reason, nil
+	case s.Reason == "":
+		return s.State, nil
 	}
-	return s.State, nil
+	say := "they do not come for now, and changes are polled for: "
+	if s.Wanted == ChangesStream {
+		say = "they do not come for now, and changes are looked for rarely: "
+	}
+	if s.Hint != "" {
+		s.Reason += " (" + s.Hint + ")"
+	}
+	return say + s.Reason, nil
 }
 
 // overAllocated says of which licenses more seats are in use than were bought:

@@ -280,12 +280,41 @@ func TestEventsSurviveARestart(t *testing.T) {
 }
 
 // Without events, polls come as configured; with them again, they do not.
+// advice is what doctor says of a thing.
+func (x *world) advice(name string) rostersync.CheckResult {
+	x.t.Helper()
+	checks, err := x.engine.Doctor(x.t.Context())
+	must(x.t, err)
+	i := slices.IndexFunc(checks, func(c rostersync.CheckResult) bool { return c.Name == name })
+	if i < 0 {
+		x.t.Fatalf("no word of %s: %+v", name, checks)
+	}
+	return checks[i]
+}
+
+// What passes by itself is no fault, and is not said as if events came. How the
+// quota stands is said as everywhere else.
+func TestDoctorOfStream(t *testing.T) {
+	inBubble(t, wish{cfg: func(c *rostersync.Config) { c.Poll, c.Budget.CallsPerDay = 10*time.Second, 5000 }}, func(t *testing.T, x *world, h *hose) {
+		if c := x.advice("quota"); x.stand().Quota.Level != "normal" || !strings.HasPrefix(c.Detail, "normal") {
+			t.Errorf("doctor says %+v, status %+v", c, x.stand().Quota)
+		}
+		h.say <- rostersync.StreamState{Phase: "down", Code: "network", Text: "no connection", Hint: "check the firewall"}
+		if c := x.advice("change events"); !c.OK || c.Detail != "they do not come for now, and changes are polled for: no connection (check the firewall)" {
+			t.Errorf("doctor says %+v", c)
+		}
+	})
+}
+
 func TestPollsStepIn(t *testing.T) {
 	inBubble(t, wish{}, func(t *testing.T, x *world, h *hose) {
 		h.say <- rostersync.StreamState{Phase: "down", Code: "permission", Text: "no", Hint: "give it", Person: true}
 		time.Sleep(30 * time.Second)
 		if st := x.stand(); st.Changes.Mode != "poll" || st.Changes.Code != "permission" || st.Changes.Reason != "no" {
 			t.Errorf("status says %+v", st.Changes)
+		}
+		if c := x.advice("change events"); c.OK || c.Detail != "no" || c.Hint != "give it" {
+			t.Errorf("doctor says %+v", c)
 		}
 		if items := x.attention(rostersync.AttentionStream); len(items) != 1 {
 			t.Errorf("%d items", len(items))
