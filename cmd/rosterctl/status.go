@@ -41,7 +41,10 @@ func printOrg(w io.Writer, o *control.OrgStatus) {
 	row("last look", o.LastChange)
 	row("next full sync", o.NextFull)
 	row("next look", o.NextPoll)
-	row("changes", changesLine(&o.Changes))
+	charge := o.State != "standby" // else another instance knows these
+	if charge {
+		row("changes", changesLine(&o.Changes))
+	}
 	row("salesforce users", o.Mirror)
 	row("in the dialer", o.Enrolled)
 	row("held", o.Held)
@@ -49,7 +52,9 @@ func printOrg(w io.Writer, o *control.OrgStatus) {
 	row("wait for a seat", o.Waiting)
 	row("overdue leavers", o.Overdue)
 	row("running", o.Running)
-	row("quota", quotaLine(&o.Quota))
+	if charge {
+		row("quota", quotaLine(&o.Quota))
+	}
 	row("last error", o.LastError)
 	row("at", o.LastErrorAt)
 }
