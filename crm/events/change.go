@@ -37,7 +37,6 @@ type Change struct {
 // Batch is what arrived since the batch before, in the order of the bus.
 type Batch struct {
 	Changes    []Change
-	Received   int    // events, those that concern no user too
 	Unreadable int    // events of which it is not known whom they concern
 	Position   []byte // where to go on once Changes are stored; nil leaves it where it was
 }

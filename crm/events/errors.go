@@ -17,7 +17,6 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonNone       Reason = "none"
 	ReasonClosed     Reason = "closed"     // Salesforce ended it cleanly
 	ReasonNetwork    Reason = "network"    // no answer, or an answer that no Pub/Sub API gives
 	ReasonSilent     Reason = "silent"     // nothing arrived for longer than Salesforce ever is silent
@@ -33,7 +32,7 @@ const (
 	ReasonStore      Reason = "store"      // what arrived cannot be written down
 )
 
-// Reasons returns every reason but none.
+// Reasons returns every reason.
 func Reasons() []Reason {
 	return []Reason{
 		ReasonClosed, ReasonNetwork, ReasonSilent, ReasonService, ReasonThrottled, ReasonLogin, ReasonAuth, ReasonPermission,

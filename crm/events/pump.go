@@ -233,7 +233,6 @@ func (p *pump) hand(ctx context.Context, list []arrival) (n int, err error) {
 			b.Position, p.held = a.latest, nil
 		}
 	}
-	b.Received = n
 	if n == 0 && b.Position == nil {
 		return n, nil
 	}
