@@ -24,13 +24,13 @@ func TestQuotaPart(t *testing.T) {
 			sync.QuotaStatus{Used: 10000, Max: 100000, Ours: 1000, Level: "normal", PollEvery: "1m0s", At: at},
 			[]string{
 				"API calls: what they go to", "Finding people who leave", "Full syncs", "the calls last the coming 24 hours", "40 calls",
-				"Other apps make about 375 API calls an hour", "about " + number(9000) + " calls", "every 1m0s</dd>", "20 Nov 2026 04:00 MST",
+				"Other apps make about 375 API calls an hour", "about " + number(9000) + " calls", "every 1 min</dd>", "20 Nov 2026 04:00 MST",
 			},
 			"instead of",
 		},
 		{
-			sync.QuotaStatus{Used: 10000, Max: 100000, Ours: 1000, Level: "stretched", PollEvery: "5m0s", At: at},
-			[]string{"every 5m0s instead of every 1m0s", "stretched"},
+			sync.QuotaStatus{Used: 10000, Max: 100000, Ours: 1000, Level: "stretched", PollEvery: "1m30s", At: at},
+			[]string{"every 1 min 30 s instead of every 1 min", "stretched"},
 			"nothing is left",
 		},
 		{

@@ -94,6 +94,18 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
+// lasting says in words how long something is that the API says as "1m30s".
+func lasting(text string) string {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return text
+	}
+	if s := int(d.Seconds()) % 60; d > time.Minute && d < time.Hour && s > 0 {
+		return fmt.Sprintf("%s %d s", span(d), s)
+	}
+	return span(d)
+}
+
 // instant reads a time that may be absent.
 func instant(v any) time.Time {
 	switch t := v.(type) {
@@ -183,6 +195,7 @@ func tone(v any) string {
 func funcs(version string) template.FuncMap {
 	return template.FuncMap{
 		"word": word(words()), "number": number, "plural": plural, "tone": tone, "dict": dict, "sentence": sentence, "title": sentenceCase,
+		"lasting": lasting,
 		"span":    func(ms int64) string { return span(time.Duration(ms) * time.Millisecond) },
 		"seconds": func(n int64) string { return span(time.Duration(n) * time.Second) },
 		"static":  func(name string) string { return "/static/" + name + "?v=" + version },
