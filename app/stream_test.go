@@ -63,7 +63,10 @@ func (s *streamed) start() {
 	s.app = s.boot(Options{Stream: quick})
 	await(s.t, "first sync", func() (string, bool) {
 		st := s.now()
-		return st.State, !st.LastFull.IsZero() && st.Running == 0
+		runs, err := s.app.orgs[0].engine.Runs(s.t.Context(), 0, 50)
+		return fmt.Sprint(st.State, err), st.Running == 0 && slices.ContainsFunc(runs, func(r rostersync.Run) bool {
+			return r.Kind == rostersync.KindFull && !r.Finished.IsZero()
+		})
 	})
 }
 
@@ -154,23 +157,28 @@ func TestStreamCostsOneCall(t *testing.T) {
 		ids := s.enrolled()
 		s.title(ids[0], "First") // has what is cached read
 		s.titled(ids[0], "First")
-		s.org.ResetCalls()
-		for _, login := range ids[1:4] { // concerns nobody
-			if err := s.org.Login(login); err != nil {
-				t.Fatal(err)
+		for _, title := range []string{"Second", "Third"} { // the look that follows the start may come between once
+			s.org.ResetCalls()
+			for _, login := range ids[1:4] { // concerns nobody
+				if err := s.org.Login(login); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.title(ids[0], title)
+			s.titled(ids[0], title)
+			if s.org.Calls()["composite"] == 0 {
+				break
 			}
 		}
-		s.title(ids[0], "Second")
-		s.titled(ids[0], "Second")
 		if n := s.calls(); n != 1 {
 			t.Errorf("a changed user cost %d calls: %v", n, s.org.Calls())
 		}
+		runs, err := s.app.orgs[0].engine.Runs(t.Context(), 0, 10)
+		if err != nil || !slices.ContainsFunc(runs, func(r rostersync.Run) bool { return r.Trigger == "event" && r.Updated > 0 }) {
+			t.Errorf("the runs are %+v (%v)", runs, err)
+		}
 		if st := s.now().Changes; st.Mode != "stream" || st.LastEvent.IsZero() || st.Wanted != rostersync.ChangesStream {
 			t.Errorf("status says %+v", st)
-		}
-		runs, err := s.app.orgs[0].engine.Runs(t.Context(), 0, 10)
-		if err != nil || runs[0].Trigger != "event" || runs[0].Updated == 0 {
-			t.Errorf("the newest run is %+v (%v)", runs[0], err)
 		}
 	})
 }

@@ -155,8 +155,10 @@ func (e *Engine) loop(ctx context.Context) {
 			tended = now
 			e.books(e.tend(ctx))
 		}
-		if now := e.now(); now.Sub(gauges).Abs() > 15*time.Second {
+		if e.flow.hasNews() {
 			e.attendStream(ctx)
+		}
+		if now := e.now(); now.Sub(gauges).Abs() > 15*time.Second {
 			gauges = now
 			e.publish(ctx)
 			e.keepCalls(ctx, false)

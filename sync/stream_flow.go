@@ -38,6 +38,7 @@ type flow struct {
 
 	mu      sync.Mutex // guards what follows
 	state   StreamState
+	news    bool      // whether the state was set since somebody asked
 	since   time.Time // of the phase
 	stood   time.Time // when it last stood
 	event   time.Time // when one last arrived
@@ -58,6 +59,22 @@ func newFlow() flow {
 	return flow{wake: make(chan struct{}, 1), waiting: map[string]named{}, state: StreamState{Phase: streamOff}, restart: func() {}}
 }
 
+// hasNews reports whether the stream's state was set since it was last asked.
+func (f *flow) hasNews() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	news := f.news
+	f.news = false
+	return news
+}
+
+// renew has the state be news once more.
+func (f *flow) renew() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.news = true
+}
+
 func (f *flow) kick() {
 	select {
 	case f.wake <- struct{}{}:
@@ -73,6 +90,7 @@ func (f *flow) set(s StreamState) (was StreamState) {
 	if s.Phase == streamConnecting { // why it was down goes on to be the news
 		s.Code, s.Text, s.Hint, s.Person = was.Code, was.Text, was.Hint, was.Person
 	}
+	f.news = true
 	if f.state = s; was.Phase != s.Phase {
 		f.since = time.Now()
 	}

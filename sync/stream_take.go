@@ -235,5 +235,6 @@ func (e *Engine) attendStream(ctx context.Context) {
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		e.trouble("journal", fmt.Errorf("note how the stream stands: %w", err))
+		e.flow.renew()
 	}
 }
