@@ -26,11 +26,11 @@ func goTest(ctx context.Context, args ...string) (string, error) {
 	return string(text), nil
 }
 
-var idleCalls = regexp.MustCompile(`(?m)^=== ATTR +TestIdleHour calls (\d+)$`)
+var idleCalls = regexp.MustCompile(`(?m)^=== ATTR +TestIdleHourCostsTenCalls calls (\d+)$`)
 
 // idleRow is what an hour costs by a simulated clock.
 func idleRow(ctx context.Context) ([]row, error) {
-	text, err := goTest(ctx, "-v", "-run", "^TestIdleHour$", "./bench")
+	text, err := goTest(ctx, "-v", "-run", "^TestIdleHourCostsTenCalls$", "./sync")
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func idleRow(ctx context.Context) ([]row, error) {
 		return nil, fmt.Errorf("the test of an idle hour does not say what it cost: %s", text)
 	}
 	calls, err := strconv.Atoi(m[1])
-	return []row{{Name: "Salesforce calls, idle hour", Store: sqlite, Users: 200, Value: float64(calls), Target: maxIdle, Note: "by a simulated clock"}}, err
+	return []row{{Name: "Salesforce calls, idle hour", Store: sqlite, Users: 30, Value: float64(calls), Target: maxIdle, Note: "by a simulated clock"}}, err
 }
 
 // idleHour is what an hour of the wall clock costs.
