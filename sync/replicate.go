@@ -30,6 +30,16 @@ type reader struct {
 
 // newReader asks Salesforce what may be read, and who is frozen.
 func (e *Engine) newReader(ctx context.Context, run *running, crmc *crm.Client) (*reader, error) {
+	r, err := e.describedReader(ctx, run, crmc)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.readFrozen(ctx, crmc)
+}
+
+// describedReader asks Salesforce what may be read. Everyone keeps being frozen,
+// or not.
+func (e *Engine) describedReader(ctx context.Context, run *running, crmc *crm.Client) (*reader, error) {
 	if err := e.pinOrg(ctx, run, crmc); err != nil {
 		return nil, err
 	}
@@ -38,15 +48,17 @@ func (e *Engine) newReader(ctx context.Context, run *running, crmc *crm.Client) 
 		return nil, err
 	}
 	e.flow.know(crmc, fields)
-	r := &reader{e: e, run: run, fields: fields, now: e.now()}
-	r.hidden = topNames(fields.Missing)
-	run.hidden = r.hidden
-	if !run.DryRun {
-		if err := e.noteHidden(ctx, run, r.hidden); err != nil {
-			return nil, err
-		}
+	r := e.readerOf(run, fields)
+	if run.DryRun {
+		return r, nil
 	}
-	return r, r.readFrozen(ctx, crmc)
+	return r, e.noteHidden(ctx, run, r.hidden)
+}
+
+// readerOf is a reader of these fields.
+func (e *Engine) readerOf(run *running, fields crm.Fields) *reader {
+	run.hidden = topNames(fields.Missing)
+	return &reader{e: e, run: run, fields: fields, hidden: run.hidden, now: e.now()}
 }
 
 // readFrozen reads who is frozen. Where that cannot be read, everyone keeps

@@ -171,18 +171,7 @@ func (e *Engine) readNamed(ctx context.Context, run *running, crmc *crm.Client) 
 // asked for longer ago than age are asked for again.
 func (e *Engine) quickReader(ctx context.Context, run *running, crmc *crm.Client, age time.Duration) (*reader, error) {
 	if fields, ok := e.flow.known(crmc, age); ok {
-		run.hidden = topNames(fields.Missing)
-		return &reader{e: e, run: run, fields: fields, hidden: run.hidden, now: e.now()}, nil
+		return e.readerOf(run, fields), nil
 	}
-	if err := e.pinOrg(ctx, run, crmc); err != nil {
-		return nil, err
-	}
-	fields, err := crmc.Describe(ctx)
-	if err != nil {
-		return nil, err
-	}
-	e.flow.know(crmc, fields)
-	r := &reader{e: e, run: run, fields: fields, hidden: topNames(fields.Missing), now: e.now()}
-	run.hidden = r.hidden
-	return r, e.noteHidden(ctx, run, r.hidden)
+	return e.describedReader(ctx, run, crmc)
 }
