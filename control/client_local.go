@@ -43,7 +43,7 @@ func (t localTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}()
 		t.h.ServeHTTP(w, in)
 		w.WriteHeader(http.StatusOK)
-		_ = write.Close()
+		_ = write.CloseWithError(context.Cause(r.Context())) // what a handler leaves off when its caller gives up is no whole answer
 	}()
 	select {
 	case <-w.begun:

@@ -51,11 +51,15 @@ func TestLocalClient(t *testing.T) {
 			t.Errorf("%d events, want 1", seen)
 		}
 
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		h.HandleFunc("GET /v1/quota", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		if _, err := c.Quota(ctx); !errors.Is(err, context.Canceled) {
-			t.Errorf("a request that was given up ends with %v", err)
+		for _, begin := range []string{"", "{"} { // given up before the answer and in the middle of it
+			ctx, cancel := context.WithCancel(t.Context())
+			h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write([]byte(begin))
+				cancel()
+			})
+			if _, err := NewLocalClient(h, "secret", "acme").Quota(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("a request that was given up after %q ends with %v", begin, err)
+			}
 		}
 	})
 }
