@@ -91,16 +91,11 @@ type faultWorld struct {
 // faultRows lets everything go wrong of which the name contains which, one thing
 // after the other.
 func (b *bench) faultRows(ctx context.Context, store, which string, big bool) (list []fault, err error) {
-	s, err := b.startSim(ctx, faultUsers)
+	s, url, end, err := b.orgAndDatabase(ctx, store, faultUsers)
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop()
-	url, drop, err := b.database(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	defer drop()
+	defer end()
 	w := &faultWorld{streamed: streamed{b: b, sim: s, store: store, users: faultUsers}, url: url}
 	if err := w.start(ctx); err != nil {
 		return nil, err

@@ -44,16 +44,11 @@ func idleRow(ctx context.Context) ([]row, error) {
 
 // idleHour is what an hour of the wall clock costs.
 func (b *bench) idleHour(ctx context.Context, store string) ([]row, error) {
-	s, err := b.startSim(ctx, streamUsers)
+	s, url, end, err := b.orgAndDatabase(ctx, store, streamUsers)
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop()
-	url, drop, err := b.database(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	defer drop()
+	defer end()
 	d, err := b.startAs(ctx, s, url, streamUsers, manner{changes: "auto", snapshot: "auto", poll: time.Minute})
 	if err != nil {
 		return nil, err

@@ -52,16 +52,11 @@ func (d *daemon) people(ctx context.Context, n int) (ids []string, err error) {
 // streamRows measures how soon changes in an org of n users are in the
 // directory, and what following them costs, beside a bare subscriber.
 func (b *bench) streamRows(ctx context.Context, store string, n, changes int) ([]row, error) {
-	s, err := b.startSim(ctx, n)
+	s, url, end, err := b.orgAndDatabase(ctx, store, n)
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop()
-	url, drop, err := b.database(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	defer drop()
+	defer end()
 	d, err := b.startAs(ctx, s, url, n, manner{changes: "auto", poll: time.Minute})
 	if err != nil {
 		return nil, err

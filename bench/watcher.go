@@ -130,42 +130,38 @@ type marked struct {
 
 // marks reads the log entries after seq.
 func (t *tables) marks(ctx context.Context, seq int64) (list []marked, err error) {
-	add := func(seq int64, after string) {
-		m := marked{seq: seq}
+	var rows interface {
+		Next() bool
+		Scan(into ...any) error
+		Err() error
+	}
+	const read = "SELECT seq, after FROM activity WHERE seq > $1 ORDER BY seq"
+	if t.pg != nil {
+		of, err := t.pg.Query(ctx, read, seq)
+		if err != nil {
+			return nil, err
+		}
+		defer of.Close()
+		rows = of
+	} else {
+		of, err := t.db.QueryContext(ctx, read, seq)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = of.Close() }()
+		rows = of
+	}
+	for rows.Next() {
+		var m marked
+		var after string
+		if err := rows.Scan(&m.seq, &after); err != nil {
+			return list, err
+		}
 		if _, rest, ok := strings.Cut(after, markText); ok {
 			n, _, _ := strings.Cut(rest, `"`)
 			m.mark = markText + n
 		}
 		list = append(list, m)
-	}
-	if t.pg != nil {
-		rows, err := t.pg.Query(ctx, "SELECT seq, after FROM activity WHERE seq > $1 ORDER BY seq", seq)
-		if err != nil {
-			return nil, err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var n int64
-			var after string
-			if err := rows.Scan(&n, &after); err != nil {
-				return list, err
-			}
-			add(n, after)
-		}
-		return list, rows.Err()
-	}
-	rows, err := t.db.QueryContext(ctx, "SELECT seq, after FROM activity WHERE seq > ? ORDER BY seq", seq)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var n int64
-		var after string
-		if err := rows.Scan(&n, &after); err != nil {
-			return list, err
-		}
-		add(n, after)
 	}
 	return list, rows.Err()
 }

@@ -47,6 +47,20 @@ func (b *bench) startSim(ctx context.Context, users int) (*sim, error) {
 	return s, nil
 }
 
+// orgAndDatabase starts a simulated org of so many users and makes an empty
+// database for it. end stops the one and drops the other.
+func (b *bench) orgAndDatabase(ctx context.Context, store string, users int) (s *sim, url string, end func(), err error) {
+	if s, err = b.startSim(ctx, users); err != nil {
+		return nil, "", nil, err
+	}
+	url, drop, err := b.database(ctx, store)
+	if err != nil {
+		s.stop()
+		return nil, "", nil, err
+	}
+	return s, url, func() { drop(); s.stop() }, nil
+}
+
 // database is a fresh one, and how to be rid of it.
 func (b *bench) database(ctx context.Context, name string) (string, func(), error) {
 	if name == sqlite {
