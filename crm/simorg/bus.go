@@ -36,6 +36,7 @@ type bus struct {
 	streams    map[*stream]bool
 	peak       int // most streams at a time
 	opened     int
+	overasked  int
 	calls      map[Endpoint]int
 }
 

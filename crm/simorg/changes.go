@@ -70,16 +70,17 @@ func (o *Org) Deliveries() (used, most int) {
 
 // StreamStats counts the Subscribe streams of the org that were accepted.
 type StreamStats struct {
-	Open   int `json:"open"`
-	Peak   int `json:"peak"` // most at a time
-	Opened int `json:"opened"`
+	Open      int `json:"open"`
+	Peak      int `json:"peak"` // most at a time
+	Opened    int `json:"opened"`
+	Overasked int `json:"overasked"` // requests for more than the 100 outstanding events that a stream can have
 }
 
 // Streams counts the streams.
 func (o *Org) Streams() StreamStats {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return StreamStats{len(o.bus.streams), o.bus.peak, o.bus.opened}
+	return StreamStats{len(o.bus.streams), o.bus.peak, o.bus.opened, o.bus.overasked}
 }
 
 // PubSubCalls is how often each RPC was asked. None of them is an API call.

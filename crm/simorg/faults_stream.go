@@ -17,6 +17,7 @@ const (
 	ReplayCorrupted   EffectKind = "replay_corrupted"   // befalls only a Subscribe that names a replay id
 	DeliveryLimit     EffectKind = "delivery_limit"     // subscription.limit.exceeded
 	PermissionRevoked EffectKind = "permission_revoked" // topic.meta.permission
+	LateAnswer        EffectKind = "late_answer"        // at Subscribe: not even the head of the answer comes before its first message
 
 	// At Event.
 	LoseEvent      EffectKind = "lose_event"       // it never reaches the log
@@ -28,7 +29,7 @@ const (
 func streamKinds() []EffectKind {
 	return []EffectKind{
 		StreamError, UnavailableBare, ResetStream, EndStream, HalfOpen, ReplayCorrupted, DeliveryLimit, PermissionRevoked,
-		LoseEvent, GapEvent, Duplicate, SharedReplayID,
+		LateAnswer, LoseEvent, GapEvent, Duplicate, SharedReplayID,
 	}
 }
 

@@ -116,6 +116,21 @@ func TestCorruptedReplayID(t *testing.T) {
 	})
 }
 
+// The head of the answer shows that a stream is taken, unless it comes no sooner than its first message.
+func TestLateAnswer(t *testing.T) {
+	withPubSub(t, Options{}, PubSubOptions{}, func(c *pubsub) {
+		for _, want := range []time.Duration{0, 270 * time.Second} {
+			began := time.Now()
+			s := c.users(1)
+			if head, err := s.Header(); err != nil || head == nil || time.Since(began) != want {
+				t.Errorf("the head came after %v: %v", time.Since(began), err)
+			}
+			s.end()
+			c.org.Faults().On(Subscribe, 1, Effect{Kind: LateAnswer})
+		}
+	})
+}
+
 func TestSessionsExpireAtSubscribe(t *testing.T) {
 	withPubSub(t, Options{}, PubSubOptions{}, func(c *pubsub) {
 		c.org.Faults().On(Subscribe, 1, Effect{Kind: ExpireSessions})

@@ -68,7 +68,8 @@ func (c *rpc) subscribe() *rpcError {
 		return first.end
 	}
 	text := first.topic + " " + [...]string{"LATEST", "EARLIEST", "CUSTOM"}[min(first.preset, presetCustom)]
-	if fault := c.p.o.faults.pickRPC(Subscribe, text, first.preset == presetCustom); fault != nil {
+	fault := c.p.o.faults.pickRPC(Subscribe, text, first.preset == presetCustom)
+	if fault != nil {
 		if bad := c.suffer(fault); bad != nil {
 			return bad
 		}
@@ -81,6 +82,9 @@ func (c *rpc) subscribe() *rpcError {
 		return bad
 	}
 	defer s.leave()
+	if fault == nil || fault.Kind != LateAnswer {
+		c.flush() // Salesforce does not document when the head of its answer comes
+	}
 	done := make(chan struct{})
 	read := make(chan struct{})
 	go func() {
@@ -156,7 +160,7 @@ func (s *stream) open(f fetch) (bad *rpcError) {
 			return refuse(grpcInvalidArgument, codeReplayCorrupted, messageReplayCorrupted)
 		}
 	}
-	s.credit = min(maxCredit, int(f.num))
+	s.grant(f.num)
 	b.streams[s] = true
 	b.opened++
 	b.peak = max(b.peak, len(b.streams))
@@ -191,9 +195,20 @@ func (s *stream) more(f fetch) *rpcError {
 	case f.preset != presetLatest || f.replay != "":
 		return refuse(grpcInvalidArgument, "subscription.fetch.replay.repeated", "The replay can only be chosen in the first request of a stream.")
 	}
-	s.credit = min(maxCredit, s.credit+int(f.num))
+	s.p.o.mu.Lock()
+	s.grant(f.num)
+	s.p.o.mu.Unlock()
 	s.empty = time.Time{}
 	return nil
+}
+
+// grant adds credit, up to what a stream can have. Org.mu is held.
+func (s *stream) grant(num int32) {
+	s.credit += int(num)
+	if s.credit > maxCredit {
+		s.credit = maxCredit
+		s.p.o.bus.overasked++
+	}
 }
 
 // run sends events as credit allows, and keepalives.

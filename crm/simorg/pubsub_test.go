@@ -188,6 +188,11 @@ func TestCreditIsCappedAndAdds(t *testing.T) {
 		s.end()
 
 		s = c.users(90)
+		s.ask(request{num: 10})
+		synctest.Wait()
+		if got := c.org.Streams().Overasked; got != 0 {
+			t.Errorf("%d asked for too much", got)
+		}
 		s.ask(request{num: 5000})
 		synctest.Wait()
 		edit(120)
@@ -195,8 +200,8 @@ func TestCreditIsCappedAndAdds(t *testing.T) {
 			r := s.next()
 			got, pending = got+len(r.events), r.pending
 		}
-		if got != maxCredit || pending != 0 {
-			t.Errorf("got %d events and %d pending, want %d and 0", got, pending, maxCredit)
+		if got != maxCredit || pending != 0 || c.org.Streams().Overasked != 1 {
+			t.Errorf("got %d events and %d pending, want %d and 0; %+v", got, pending, maxCredit, c.org.Streams())
 		}
 		s.silent(59 * time.Second)
 	})
