@@ -80,6 +80,9 @@ type conn interface {
 // wire is one stream. One goroutine may send while another receives.
 type wire interface {
 	send(r *eventbus.FetchRequest) error
+	// answered waits for the head of the answer, and reports whether there is one.
+	// It comes before the first receive, which tells why there is none.
+	answered() bool
 	receive() (*eventbus.FetchResponse, error)
 }
 
@@ -91,15 +94,15 @@ type dialed struct {
 	meta   metadata.MD
 }
 
-func (t target) dial(s crm.Session) (*dialed, error) {
-	cc, err := grpc.NewClient(t.address,
+func (t target) dial(s crm.Session, more ...grpc.DialOption) (*dialed, error) {
+	cc, err := grpc.NewClient(t.address, append([]grpc.DialOption{
 		grpc.WithTransportCredentials(t.creds),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Second, Multiplier: 1.5, MaxDelay: 5 * time.Second}, MinConnectTimeout: dialWait}),
 		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(), grpc.WithIdleTimeout(0),
 		grpc.WithUserAgent("rosterd"),
-	)
+	}, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial: %w", err)
 	}
@@ -150,6 +153,11 @@ func (s *subscription) send(r *eventbus.FetchRequest) error {
 		return errorOf(err, nil)
 	}
 	return nil
+}
+
+func (s *subscription) answered() bool {
+	head, err := s.stream.Header()
+	return err == nil && head != nil
 }
 
 func (s *subscription) receive() (*eventbus.FetchResponse, error) {

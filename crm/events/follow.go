@@ -45,8 +45,8 @@ type Phase string
 
 // The phases.
 const (
-	PhaseConnecting Phase = "connecting"
-	PhaseLive       Phase = "live"
+	PhaseConnecting Phase = "connecting" // also while Salesforce says nothing at all
+	PhaseLive       Phase = "live"       // it has answered
 	PhaseDown       Phase = "down"
 )
 
@@ -71,8 +71,9 @@ type Options struct {
 	Credit int
 	// Queue bounds the events that were received and are not stored. 0 means 1,000.
 	Queue int
-	// Settle is after how long without an error a silent stream is taken to stand.
-	// 0 means a second.
+	// Settle is after how long without an error a stream is taken to stand whose
+	// answer has begun, but brought no message. 0 means a second. Where the head of the
+	// answer comes with its first message, the stream stands from then on.
 	Settle time.Duration
 	// First and Most bound the wait after a failure in passing, which doubles, with
 	// full jitter. 0 means 1 s and 5 min.

@@ -23,6 +23,7 @@ type line struct {
 	t       *testing.T
 	ctx     context.Context
 	sent    chan *eventbus.FetchRequest
+	head    chan struct{} // closed when the answer begins
 	in      chan received
 	schemas map[string]string
 }
@@ -47,6 +48,15 @@ func (l *line) send(r *eventbus.FetchRequest) error {
 	return nil
 }
 
+func (l *line) answered() bool {
+	select {
+	case <-l.head:
+		return true
+	case <-l.ctx.Done():
+		return false
+	}
+}
+
 func (l *line) receive() (*eventbus.FetchResponse, error) {
 	select {
 	case r := <-l.in:
@@ -67,6 +77,7 @@ type bus struct {
 	begun    []Start
 	states   []State
 	renewed  int
+	mute     bool          // the other end says nothing unless told to
 	gate     chan struct{} // if not nil, Take waits for it
 	fail     error         // of the next Take
 	schemas  map[string]string
@@ -176,7 +187,14 @@ func follow(t *testing.T, o Options, story func(t *testing.T, b *bus)) {
 			t.Fatal(err)
 		}
 		c.dial = func(crm.Session) (conn, error) {
-			l := &line{t: t, sent: make(chan *eventbus.FetchRequest, 1000), in: make(chan received), schemas: b.schemas}
+			l := &line{
+				t: t, sent: make(chan *eventbus.FetchRequest, 1000), head: make(chan struct{}), in: make(chan received), schemas: b.schemas,
+			}
+			b.set(func() {
+				if !b.mute {
+					close(l.head)
+				}
+			})
 			b.lines <- l
 			return l, nil
 		}
@@ -374,6 +392,53 @@ func TestSilenceEndsTheStream(t *testing.T) {
 			t.Error("the silent stream goes on")
 		}
 		b.next()
+	})
+}
+
+// A stream to which nobody answers does not count as live.
+func TestNoAnswer(t *testing.T) {
+	follow(t, Options{}, func(t *testing.T, b *bus) {
+		b.set(func() { b.mute, b.position = true, replay(3) })
+		l, _ := b.next()
+		time.Sleep(299 * time.Second)
+		synctest.Wait()
+		if s := b.last(); s.Phase != PhaseConnecting || len(b.starts()) > 0 {
+			t.Errorf("state %+v, begun %v", s, b.starts())
+		}
+		began := time.Now()
+		again, r := b.next()
+		if took := time.Since(began); took < time.Second || took > 3*time.Second || l.ctx.Err() == nil {
+			t.Errorf("another stream after %s more", took)
+		}
+		if string(r.GetReplayId()) != string(replay(3)) {
+			t.Errorf("went on with %v", r)
+		}
+		b.set(func() {
+			for _, s := range b.states {
+				if s.Phase == PhaseLive || s.Phase == PhaseDown && s.Reason != ReasonSilent {
+					t.Errorf("state %+v", s)
+				}
+			}
+		})
+		// The head of the answer may come as late as its first message.
+		time.Sleep(250 * time.Second)
+		close(again.head)
+		again.say(b.event(4, "one"))
+		if s := b.last(); s.Phase != PhaseLive || b.changes() != 1 {
+			t.Errorf("state %+v, %d changes", s, b.changes())
+		}
+	})
+}
+
+// An answer that turns out to be a refusal is none.
+func TestRefusalAfterTheHead(t *testing.T) {
+	follow(t, Options{}, func(t *testing.T, b *bus) {
+		l, _ := b.next()
+		time.Sleep(900 * time.Millisecond)
+		l.end(ended("topic.meta.permission", codes.PermissionDenied))
+		if len(b.starts()) > 0 || b.last().Phase != PhaseDown {
+			t.Errorf("begun %v, state %+v", b.starts(), b.last())
+		}
 	})
 }
 

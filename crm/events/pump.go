@@ -81,8 +81,15 @@ func (p *pump) stream(ctx context.Context, running *sync.WaitGroup, work chan<- 
 	if err := p.ask(); err != nil {
 		return err
 	}
-	in := make(chan received)
+	in, answered := make(chan received), make(chan struct{})
 	running.Go(func() {
+		if p.wire.answered() {
+			select {
+			case answered <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+		}
 		for {
 			resp, err := p.wire.receive()
 			select {
@@ -95,8 +102,7 @@ func (p *pump) stream(ctx context.Context, running *sync.WaitGroup, work chan<- 
 			}
 		}
 	})
-	settle := time.NewTimer(p.c.o.Settle)
-	defer settle.Stop()
+	var settled <-chan time.Time
 	watchdog := time.NewTimer(p.c.o.Watchdog)
 	defer watchdog.Stop()
 	busy := false
@@ -110,7 +116,9 @@ func (p *pump) stream(ctx context.Context, running *sync.WaitGroup, work chan<- 
 			return ctx.Err()
 		case <-watchdog.C:
 			return fail(ReasonSilent, paceSoon, "nothing arrived for %s", p.c.o.Watchdog)
-		case <-settle.C:
+		case <-answered: // it may be followed by a refusal
+			settled = time.After(p.c.o.Settle)
+		case <-settled:
 			p.stands()
 		case r := <-in:
 			if r.err != nil {
