@@ -312,34 +312,6 @@ func TestBulkJobIsDropped(t *testing.T) {
 	w.clean(t)
 }
 
-func TestBulkStreamMayBeReadSlowly(t *testing.T) {
-	w := bulkWorld(t, simorg.Options{Users: 20_000, Plain: true}, Options{RequestTimeout: 300 * time.Millisecond, MaxRetries: -1})
-	fields := w.fields(t)
-	w.org.ResetCalls()
-	n := 0
-	for page, err := range w.BulkSnapshotFrom(t.Context(), fields, Cursor{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n += len(page.Users); n == 2000 {
-			time.Sleep(time.Second) // longer than a request may take; the time of a reader is not Salesforce's
-		}
-	}
-	if calls := w.org.Calls(); n != 20_001 || calls["bulk_results"] != 1 {
-		t.Errorf("got %d users by %v", n, calls)
-	}
-}
-
-func TestBulkStalledStreamIsGivenUp(t *testing.T) {
-	w := bulkWorld(t, simorg.Options{Users: 100, Plain: true}, Options{RequestTimeout: 200 * time.Millisecond, MaxRetries: -1})
-	fields := w.fields(t)
-	w.org.Faults().Add(simorg.Rule{Endpoint: simorg.BulkResults, Times: 1, Effect: simorg.Effect{Kind: simorg.Hang}})
-	if _, err := collect(w.BulkSnapshot(t.Context(), fields)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
-	}
-	w.org.Faults().Clear()
-}
-
 func TestBulkAnswersThatMakeNoSense(t *testing.T) {
 	const row = `"0055f00000GBZR4AAP","a@example.com","a@example.com","true","Standard","2026-01-01T00:00:00.000Z"` + "\n"
 	const head = `"Id","Username","Email","IsActive","UserType","SystemModstamp"` + "\n"

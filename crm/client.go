@@ -50,8 +50,10 @@ type Options struct {
 	// BulkPoll is the first wait for a bulk job to complete; it doubles, up to a minute.
 	// 0 means 200 ms.
 	BulkPoll time.Duration
-	// BulkWait is how long a bulk job may make no progress before it is given up. 0
-	// means 30 minutes.
+	// BulkWait is how long the state and the count of a bulk job may stay the same
+	// before it is given up. 0 means 10 minutes, as long as Salesforce gives a single
+	// attempt at the results of a query (Bulk API guide, "How Bulk Queries Are
+	// Processed"): REST needs less for as many users.
 	BulkWait time.Duration
 	// Overlap is how far ChangedSince reads back behind its watermark, for rows whose
 	// transaction committed long after their stamp. 0 means 10 minutes.
@@ -116,7 +118,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.PageSize, maxPage)
 	setDefault(&o.BulkPageSize, bulkPage)
 	setDefault(&o.BulkPoll, 200*time.Millisecond)
-	setDefault(&o.BulkWait, 30*time.Minute)
+	setDefault(&o.BulkWait, 10*time.Minute)
 	setDefault(&o.Overlap, 10*time.Minute)
 	setDefault(&o.TokenAge, time.Hour)
 	setDefault(&o.TokenHold, 5*time.Minute)

@@ -1,0 +1,126 @@
+package crm
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rosterd/rosterd/crm/simorg"
+)
+
+// pipes is a listener without a network, which a bubble of time has none of.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	mine, theirs := net.Pipe()
+	select {
+	case p.conns <- theirs:
+		return mine, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+// inBubble tells a story of an org and a client of it in a time of their own.
+func inBubble(t *testing.T, so simorg.Options, opts Options, story func(t *testing.T, w *world)) {
+	t.Helper()
+	so.PublicKey, so.ClientID, so.Username = testPublicKey(t), "key", "sync@example.com"
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{org: simorg.New(so)}
+		lis := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		server := &http.Server{Handler: w.org.Handler(), ReadHeaderTimeout: time.Hour}
+		var running sync.WaitGroup
+		running.Go(func() { _ = server.Serve(lis) }) // until it is closed
+		transport := &http.Transport{DialContext: lis.dial}
+		opts.Transport = transport
+		var err error
+		if w.Client, err = New(Config{LoginURL: "http://127.0.0.1:1", ClientID: "key", Username: "sync@example.com", PrivateKey: testKey()}, opts); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			transport.CloseIdleConnections()
+			_ = server.Close() // of a listener in memory
+			running.Wait()
+		}()
+		story(t, w)
+	})
+}
+
+// A job that comes no further is given up while a snapshot by REST is worth more,
+// and costs few calls until then; one that goes on is waited for.
+func TestBulkJobWithoutProgress(t *testing.T) {
+	inBubble(t, simorg.Options{Users: 1000, Plain: true}, Options{}, func(t *testing.T, w *world) {
+		fields := w.fields(t)
+		w.org.Faults().On(simorg.BulkCreate, 1, simorg.Effect{Kind: simorg.BulkStuck})
+		began := time.Now()
+		if got, err := collect(w.BulkSnapshot(t.Context(), fields)); !errors.Is(err, ErrBulk) {
+			t.Errorf("got %d users, %v", len(got), err)
+		}
+		if took := time.Since(began); took < 10*time.Minute || took > 12*time.Minute {
+			t.Errorf("given up after %s", took)
+		}
+		if n := w.org.Calls()["bulk_poll"]; n > 25 {
+			t.Errorf("asked %d times", n)
+		}
+		w.clean(t)
+		w.org.SetBulkDelay(90 * time.Minute)
+		if got, err := collect(w.BulkSnapshot(t.Context(), fields)); err != nil || len(got) != 1001 {
+			t.Errorf("a slow job: got %d users, %v", len(got), err)
+		}
+	})
+}
+
+func TestBulkStreamMayBeReadSlowly(t *testing.T) {
+	inBubble(t, simorg.Options{Users: 20_000, Plain: true}, Options{MaxRetries: -1}, func(t *testing.T, w *world) {
+		fields := w.fields(t)
+		w.org.ResetCalls()
+		n := 0
+		for page, err := range w.BulkSnapshotFrom(t.Context(), fields, Cursor{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n += len(page.Users); n == 2000 {
+				time.Sleep(time.Hour) // longer than a request may take; the time of a reader is not Salesforce's
+			}
+		}
+		if calls := w.org.Calls(); n != 20_001 || calls["bulk_results"] != 1 {
+			t.Errorf("got %d users by %v", n, calls)
+		}
+	})
+}
+
+func TestBulkStalledStreamIsGivenUp(t *testing.T) {
+	inBubble(t, simorg.Options{Users: 100, Plain: true}, Options{MaxRetries: -1}, func(t *testing.T, w *world) {
+		fields := w.fields(t)
+		w.org.Faults().On(simorg.BulkResults, 1, simorg.Effect{Kind: simorg.Hang})
+		if _, err := collect(w.BulkSnapshot(t.Context(), fields)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		w.org.Faults().Clear()
+	})
+}
