@@ -166,6 +166,7 @@ func (o *Org) massLocked(ids []string, now time.Time, by string, edit func(u *Us
 	for _, id := range ids {
 		i, err := o.findLocked(id)
 		if err != nil {
+			o.renameBackLocked(rows, edits)
 			return fmt.Errorf("update user %s: %w", id, err)
 		}
 		if seen[i] {
@@ -174,6 +175,7 @@ func (o *Org) massLocked(ids []string, now time.Time, by string, edit func(u *Us
 		seen[i] = true
 		was, is, err := o.changeLocked(i, edit)
 		if err != nil {
+			o.renameBackLocked(rows, edits)
 			return fmt.Errorf("update user %s: %w", id, err)
 		}
 		o.stampLocked(is, now, by)
@@ -184,6 +186,16 @@ func (o *Org) massLocked(ids []string, now time.Time, by string, edit func(u *Us
 	}
 	o.bus.publish(now, by, edits)
 	return nil
+}
+
+// renameBackLocked gives the user names back that a transaction had taken before it was refused.
+func (o *Org) renameBackLocked(rows []int, edits []rowEdit) {
+	for k, e := range slices.Backward(edits) {
+		if was, is := strings.ToLower(e.was.Username), strings.ToLower(e.is.Username); was != is {
+			delete(o.names, is)
+			o.names[was] = rows[k]
+		}
+	}
 }
 
 // Deactivate ends the user's access.

@@ -319,3 +319,25 @@ func TestChurnOfAnEmptyOrg(t *testing.T) {
 		t.Errorf("after 100 events the org has %d users", o.Len())
 	}
 }
+
+// A transaction that is refused leaves the user names as they were.
+func TestRefusedTransactionTakesNoNames(t *testing.T) {
+	o := New(Options{Users: 10, Plain: true})
+	var ids, names []string
+	for u := range o.Users() {
+		ids, names = append(ids, u.ID), append(names, u.Username)
+	}
+	err := o.MassUpdate(ids[2:4], func(u *User) { u.Username = "same@acme.example" })
+	if !errors.Is(err, ErrDuplicateUsername) {
+		t.Errorf("got %v", err)
+	}
+	if err := o.MassUpdate([]string{ids[2], "005000000000000AAA"}, func(u *User) { u.Username = "same@acme.example" }); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := o.AddUser(User{Username: names[2], LastName: "Twin"}); !errors.Is(err, ErrDuplicateUsername) {
+		t.Errorf("a name that is taken: got %v", err)
+	}
+	if _, err := o.AddUser(User{Username: "same@acme.example", LastName: "New"}); err != nil {
+		t.Errorf("a name that is free: got %v", err)
+	}
+}

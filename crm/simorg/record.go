@@ -230,6 +230,15 @@ func (o *Org) SetFields(ids []string, fields map[string]any) error {
 	return o.MassUpdate(ids, set)
 }
 
+// LateFields is [Org.LateCommit] with values by API field names, as of SetFields.
+func (o *Org) LateFields(d time.Duration, ids []string, fields map[string]any) error {
+	set, err := o.fieldEdit(fields)
+	if err != nil {
+		return err
+	}
+	return o.LateCommit(d, ids, set)
+}
+
 // AddUserFields is AddUser with further values by API field names, as of SetFields.
 func (o *Org) AddUserFields(u User, fields map[string]any) (string, error) {
 	set, err := o.fieldEdit(fields)
