@@ -23,29 +23,25 @@ func newControl(org *simorg.Org, ch *churner) *control { return &control{org, ch
 func (c *control) handler() http.Handler {
 	sim := http.NewServeMux()
 	routes := map[string]func(r *http.Request) (any, error){
-		"GET /sim/stats":                 c.stats,
-		"GET /sim/users":                 c.users,
-		"POST /sim/users":                c.addUser,
-		"GET /sim/users/{id}":            c.user,
-		"POST /sim/users/{id}":           c.editUser,
-		"POST /sim/users/{id}/freeze":    c.freeze(true),
-		"POST /sim/users/{id}/unfreeze":  c.freeze(false),
-		"POST /sim/mass":                 c.mass,
-		"POST /sim/profiles/{id}":        c.rename((*simorg.Org).RenameProfile),
-		"POST /sim/roles/{id}":           c.rename((*simorg.Org).RenameRole),
-		"POST /sim/faults":               c.fault,
-		"DELETE /sim/faults":             c.clearFaults,
-		"POST /sim/faults/hide-field":    c.hideField,
-		"POST /sim/faults/expire":        c.expire,
-		"POST /sim/faults/move-instance": c.moveInstance,
-		"POST /sim/faults/skew":          c.skew,
-		"POST /sim/usage":                c.usage,
-		"DELETE /sim/calls":              c.resetCalls,
-		"POST /sim/churn":                c.setChurn,
-		"POST /sim/churn/step":           c.stepChurn,
-		"POST /sim/churn/pause":          c.pause(true),
-		"POST /sim/churn/resume":         c.pause(false),
+		"GET /sim/stats":                c.stats,
+		"GET /sim/users":                c.users,
+		"POST /sim/users":               c.addUser,
+		"GET /sim/users/{id}":           c.user,
+		"POST /sim/users/{id}":          c.editUser,
+		"POST /sim/users/{id}/freeze":   c.freeze(true),
+		"POST /sim/users/{id}/unfreeze": c.freeze(false),
+		"POST /sim/mass":                c.mass,
+		"POST /sim/late-commit":         c.lateCommit,
+		"POST /sim/profiles/{id}":       c.rename((*simorg.Org).RenameProfile),
+		"POST /sim/roles/{id}":          c.rename((*simorg.Org).RenameRole),
+		"POST /sim/usage":               c.usage,
+		"DELETE /sim/calls":             c.resetCalls,
+		"POST /sim/churn":               c.setChurn,
+		"POST /sim/churn/step":          c.stepChurn,
+		"POST /sim/churn/pause":         c.pause(true),
+		"POST /sim/churn/resume":        c.pause(false),
 	}
+	maps.Copy(routes, c.faultRoutes())
 	maps.Copy(routes, c.eventRoutes())
 	for pattern, h := range routes {
 		sim.Handle(pattern, answer(h))
@@ -196,6 +192,23 @@ func (c *control) mass(r *http.Request) (any, error) {
 	return ok{true}, c.org.SetFields(in.IDs, in.Fields)
 }
 
+// lateCommit edits users in a transaction that commits after a while: the rows carry the stamp of now.
+func (c *control) lateCommit(r *http.Request) (any, error) {
+	var in struct {
+		IDs    []string       `json:"ids"`
+		Fields map[string]any `json:"fields"`
+		After  string         `json:"after"` // a duration
+	}
+	if err := body(r, &in); err != nil {
+		return nil, err
+	}
+	d, err := time.ParseDuration(in.After)
+	if err != nil || d <= 0 {
+		return nil, fmt.Errorf("after %q: write a duration above zero, such as 30s", in.After)
+	}
+	return ok{true}, c.org.LateFields(d, in.IDs, in.Fields)
+}
+
 func (c *control) freeze(on bool) func(r *http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
 		if on {
@@ -215,71 +228,6 @@ func (c *control) rename(f func(o *simorg.Org, id, name string) error) func(r *h
 		}
 		return ok{true}, f(c.org, r.PathValue("id"), in.Name)
 	}
-}
-
-func (c *control) fault(r *http.Request) (any, error) {
-	var rule simorg.Rule
-	if err := body(r, &rule); err != nil {
-		return nil, err
-	}
-	if !rule.Effect.Kind.Known() {
-		return nil, fmt.Errorf("effect.kind %q is unknown; known are %v", rule.Effect.Kind, simorg.EffectKinds())
-	}
-	c.org.Faults().Add(rule)
-	return ok{true}, nil
-}
-
-func (c *control) clearFaults(*http.Request) (any, error) {
-	c.org.Faults().Clear()
-	return ok{true}, nil
-}
-
-func (c *control) hideField(r *http.Request) (any, error) {
-	in := struct {
-		Object string `json:"object"`
-		Field  string `json:"field"`
-		Show   bool   `json:"show"`
-	}{Object: "User"}
-	if err := body(r, &in); err != nil {
-		return nil, err
-	}
-	if in.Show {
-		c.org.Faults().ShowField(in.Object, in.Field)
-	} else {
-		c.org.Faults().HideField(in.Object, in.Field)
-	}
-	return ok{true}, nil
-}
-
-func (c *control) expire(*http.Request) (any, error) {
-	c.org.Faults().ExpireSessions()
-	return ok{true}, nil
-}
-
-func (c *control) moveInstance(r *http.Request) (any, error) {
-	var in struct {
-		URL string `json:"url"`
-	}
-	if err := body(r, &in); err != nil {
-		return nil, err
-	}
-	c.org.Faults().MoveInstance(in.URL)
-	return ok{true}, nil
-}
-
-func (c *control) skew(r *http.Request) (any, error) {
-	var in struct {
-		Ahead string `json:"ahead"` // a duration
-	}
-	if err := body(r, &in); err != nil {
-		return nil, err
-	}
-	d, err := time.ParseDuration(in.Ahead)
-	if err != nil {
-		return nil, fmt.Errorf("ahead: %w", err)
-	}
-	c.org.Faults().SkewClock(d)
-	return ok{true}, nil
 }
 
 func (c *control) usage(r *http.Request) (any, error) {

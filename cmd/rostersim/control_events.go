@@ -92,8 +92,8 @@ func (c *control) breakStreams(r *http.Request) (any, error) {
 	if err := body(r, &e); err != nil {
 		return nil, err
 	}
-	if !e.Kind.Known() {
-		return nil, fmt.Errorf("kind %q is unknown; known are %v", e.Kind, simorg.EffectKinds())
+	if err := e.CheckBreak(); err != nil {
+		return nil, err
 	}
 	return map[string]int{"streams": c.org.Faults().BreakStreams(e)}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -250,5 +251,55 @@ func TestEveryEffectKindIsListed(t *testing.T) {
 	}
 	if EffectKind("magic").Known() {
 		t.Error("magic is known")
+	}
+}
+
+func TestRulesAreChecked(t *testing.T) {
+	for _, row := range []struct {
+		at     Endpoint
+		effect Effect
+		good   bool
+	}{
+		{"", Effect{Kind: Unavailable}, true},
+		{Query, Effect{Kind: ShortPage, N: 3}, true},
+		{BulkCreate, Effect{Kind: BulkStuck}, true},
+		{Subscribe, Effect{Kind: Unauthorized}, true},
+		{Subscribe, Effect{Kind: LateAnswer}, true},
+		{Delivery, Effect{Kind: HalfOpen}, true},
+		{Event, Effect{Kind: LoseEvent}, true},
+		{Query, Effect{Kind: Slow, Delay: 1}, true},
+		{Query, Effect{Kind: Status, Status: 418}, true},
+		{Subscribe, Effect{Kind: StreamError, Status: 8}, true},
+
+		{"queries", Effect{Kind: Unavailable}, false},
+		{Query, Effect{Kind: "magic"}, false},
+		{Query, Effect{Kind: BulkStuck}, false},
+		{"", Effect{Kind: BulkStuck}, false},
+		{"", Effect{Kind: LoseEvent}, false},
+		{"", Effect{Kind: HalfOpen}, false},
+		{Query, Effect{Kind: ResetStream}, false},
+		{Event, Effect{Kind: Unavailable}, false},
+		{Delivery, Effect{Kind: LateAnswer}, false},
+		{Delivery, Effect{Kind: ReplayCorrupted}, false},
+		{Subscribe, Effect{Kind: Truncate}, false},
+		{Query, Effect{Kind: Slow}, false},
+		{Query, Effect{Kind: Status}, false},
+		{Subscribe, Effect{Kind: StreamError}, false},
+	} {
+		if err := (Rule{Endpoint: row.at, Effect: row.effect}).Check(); (err == nil) != row.good {
+			t.Errorf("%s at %q: got %v", row.effect, row.at, err)
+		}
+	}
+	for kind, good := range map[EffectKind]bool{HalfOpen: true, Hang: true, EndStream: true, LateAnswer: false, LoseEvent: false, Truncate: false, "magic": false} {
+		if err := (Effect{Kind: kind}).CheckBreak(); (err == nil) != good {
+			t.Errorf("%s to an open stream: got %v", kind, err)
+		}
+	}
+	for _, k := range EffectKinds() { // each has a place
+		if !slices.ContainsFunc(Endpoints(), func(at Endpoint) bool {
+			return Rule{Endpoint: at, Effect: Effect{Kind: k, Status: 13, Delay: 1}}.Check() == nil
+		}) && k != Status {
+			t.Errorf("%s is refused everywhere", k)
+		}
 	}
 }
