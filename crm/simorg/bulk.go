@@ -268,7 +268,7 @@ func (c *call) bulkJob(in *bulkRequest) (*bulkJob, *apiError) {
 // bulkSupports refuses the SOQL that query jobs do not have.
 func bulkSupports(st *statement, q *query) *apiError {
 	switch {
-	case q.t.name == "UserLogin":
+	case q.t.name == "UserLogin" || q.t.small == usageMetrics:
 		return &apiError{400, "INVALIDENTITY", "Entity '" + q.t.name + "' is not supported by the Bulk API."}
 	case st.count:
 		return &apiError{400, "API_ERROR", "Aggregate functions are not supported in Bulk Query"}

@@ -122,7 +122,7 @@ func (b *bus) after(topic int, id uint64) (uint64, bool) {
 type rowEdit struct{ was, is *User }
 
 // publish appends the events of a transaction that commits now.
-func (b *bus) publish(now time.Time, user string, edits []rowEdit) {
+func (b *bus) publish(now time.Time, by author, edits []rowEdit) {
 	if len(edits) == 0 {
 		return
 	}
@@ -148,7 +148,7 @@ func (b *bus) publish(now time.Time, user string, edits []rowEdit) {
 		}
 		all = append(all, e)
 	}
-	b.commit(now, user, all)
+	b.commit(now, by, all)
 }
 
 // publishLogin appends the event of a login, which touches nothing but LastLoginDate.
@@ -156,7 +156,7 @@ func (b *bus) publishLogin(now time.Time, u *User) {
 	e := &event{schema: b.schema, head: eventHeader{ids: []string{u.ID}, typ: updated}}
 	e.changed.add(lastLoginIndex, 0)
 	e.cells = []eventCell{{lastLoginIndex, 0, timeValue(u.LastLoginDate)}}
-	b.commit(now, u.ID, []*event{e})
+	b.commit(now, author{id: u.ID}, []*event{e})
 }
 
 // merge adds the record of e to an event that says the same, or makes e such an event.
@@ -173,7 +173,7 @@ func merge(open map[uint64][]*event, e *event) bool {
 }
 
 // commit gives the events of a transaction their headers and puts them into the log, as the faults say.
-func (b *bus) commit(now time.Time, user string, all []*event) {
+func (b *bus) commit(now time.Time, by author, all []*event) {
 	b.prune(now)
 	b.number += 1 + b.rand.Int64N(1000)
 	key := fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", b.rand.Uint32(), b.rand.Uint32()&0xffff, b.rand.Uint32()&0xffff,
@@ -182,7 +182,7 @@ func (b *bus) commit(now time.Time, user string, all []*event) {
 	for k, e := range all {
 		e.at = now
 		h := &e.head
-		h.origin, h.key, h.seq, h.at, h.number, h.user = originByHand, key, k+1, now.UnixMilli(), b.number, user
+		h.origin, h.key, h.seq, h.at, h.number, h.user = by.origin, key, k+1, now.UnixMilli(), b.number, by.id
 		switch fault := b.o.faults.pickEvent(e); fault {
 		case LoseEvent:
 			continue

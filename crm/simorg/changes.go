@@ -51,7 +51,7 @@ func (o *Org) publishBare(typ changeType, ids ...string) {
 	defer o.mu.Unlock()
 	now := o.now()
 	o.settleLocked(now)
-	o.bus.commit(now, o.gen.admin, []*event{{schema: o.bus.schema, head: eventHeader{ids: ids, typ: typ}}})
+	o.bus.commit(now, author{id: o.gen.admin}, []*event{{schema: o.bus.schema, head: eventHeader{ids: ids, typ: typ}}})
 }
 
 // SetDeliveries says how many events count as delivered in the last 24 hours, and how many are allowed.

@@ -18,24 +18,32 @@ var (
 	ErrDuplicateUsername = errors.New("user name is taken in the simulated org")
 )
 
+// author is who changes something, and by which way: the user id and the changeOrigin of the event.
+type author struct{ id, origin string }
+
+// byHand is an administrator in Salesforce's own pages.
+func (o *Org) byHand() author { return author{o.gen.admin, originByHand} }
+
 // AddUser creates a user and returns the id. Username and LastName are required; what else a real org demands is
 // filled in when empty. The user is created as given, active or not.
-func (o *Org) AddUser(u User) (string, error) {
+func (o *Org) AddUser(u User) (string, error) { return o.addUser(u, o.byHand()) }
+
+func (o *Org) addUser(u User, by author) (string, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.now()
 	o.settleLocked(now)
-	i, nu, err := o.prepareLocked(u, now)
+	i, nu, err := o.prepareLocked(u, now, by.id)
 	if err != nil {
 		return "", err
 	}
 	o.putLocked(i, nu)
-	o.bus.publish(now, o.gen.admin, []rowEdit{{is: nu}})
+	o.bus.publish(now, by, []rowEdit{{is: nu}})
 	return nu.ID, nil
 }
 
 // prepareLocked gives a new user its row, id and defaults. The row is hidden until it is put.
-func (o *Org) prepareLocked(u User, now time.Time) (int, *User, error) {
+func (o *Org) prepareLocked(u User, now time.Time, by string) (int, *User, error) {
 	if u.Username == "" || u.LastName == "" {
 		return 0, nil, errors.New("add user: Username and LastName are required")
 	}
@@ -55,9 +63,9 @@ func (o *Org) prepareLocked(u User, now time.Time) (int, *User, error) {
 	nu.LocaleSidKey = cmp.Or(u.LocaleSidKey, "en_US")
 	nu.LanguageLocaleKey = cmp.Or(u.LanguageLocaleKey, "en_US")
 	nu.EmailEncodingKey = cmp.Or(u.EmailEncodingKey, "UTF-8")
-	nu.CreatedByID = o.gen.admin
+	nu.CreatedByID = by
 	nu.CreatedDate = second(now)
-	o.stampLocked(nu, now, o.gen.admin)
+	o.stampLocked(nu, now, by)
 	o.live.n++
 	o.live.over[int32(i)] = &User{} // hidden
 	o.names[strings.ToLower(u.Username)] = i
@@ -143,23 +151,19 @@ func (o *Org) Update(id string, edit func(u *User)) error {
 
 // MassUpdate edits many users in one transaction: all of them get the same stamp, or none is changed.
 func (o *Org) MassUpdate(ids []string, edit func(u *User)) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	now := o.now()
-	o.settleLocked(now)
-	return o.massLocked(ids, now, o.gen.admin, edit)
+	return o.massUpdate(ids, o.byHand(), edit)
 }
 
 // UpdateAs is Update by another user, whom LastModifiedById names from then on.
 func (o *Org) UpdateAs(by, id string, edit func(u *User)) error {
+	return o.massUpdate([]string{id}, author{by, originByHand}, edit)
+}
+
+func (o *Org) massUpdate(ids []string, by author, edit func(u *User)) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := o.now()
 	o.settleLocked(now)
-	return o.massLocked([]string{id}, now, by, edit)
-}
-
-func (o *Org) massLocked(ids []string, now time.Time, by string, edit func(u *User)) error {
 	rows := make([]int, 0, len(ids))
 	edits := make([]rowEdit, 0, len(ids))
 	seen := make(map[int]bool, len(ids))
@@ -178,7 +182,7 @@ func (o *Org) massLocked(ids []string, now time.Time, by string, edit func(u *Us
 			o.renameBackLocked(rows, edits)
 			return fmt.Errorf("update user %s: %w", id, err)
 		}
-		o.stampLocked(is, now, by)
+		o.stampLocked(is, now, by.id)
 		rows, edits = append(rows, i), append(edits, rowEdit{was, is})
 	}
 	for k, i := range rows {

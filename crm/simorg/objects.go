@@ -13,6 +13,7 @@ const (
 	organizations
 	psLicenses
 	callCenters
+	usageMetrics
 	smallTables
 )
 
@@ -105,6 +106,11 @@ func smallFields(name string) []*field {
 			column("Id", "id", 18), column("Name", "string", 80), column("InternalName", "string", 80),
 			column("Version", "double", 0), column("AdapterUrl", "string", 2000),
 		}, stamp...)
+	case "PlatformEventUsageMetric":
+		return []*field{
+			column("Id", "id", 18), column("Name", "picklist", 255).picks(metricName), column("StartDate", "datetime", 0),
+			column("EndDate", "datetime", 0), column("Value", "int", 0),
+		}
 	default: // Organization
 		return append([]*field{
 			column("Id", "id", 18), column("Name", "string", 80), column("InstanceName", "string", 5),
@@ -134,6 +140,7 @@ func (o *Org) buildTables(opt Options) {
 		organizations: {"Organization", "Organization", "00D"},
 		psLicenses:    {"PermissionSetLicense", "Permission Set License", "0PL"},
 		callCenters:   {"CallCenter", "Call Center", "04v"},
+		usageMetrics:  {"PlatformEventUsageMetric", "Platform Event Usage Metric", "000"},
 	} {
 		o.tables[strings.ToLower(t.name)] = newTable(t.name, t.label, t.prefix, i, smallFields(t.name)...)
 		o.rowOf[i] = map[string]int{}

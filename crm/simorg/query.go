@@ -50,8 +50,11 @@ func (c *call) query() *reply {
 	if bad != nil {
 		return bad.reply()
 	}
-	if strings.EqualFold(st.object.text, "UserLicense") {
+	switch strings.ToLower(st.object.text) {
+	case "userlicense":
 		o.countSeats()
+	case "platformeventusagemetric":
+		o.countDelivered()
 	}
 	q, bad := o.bind(st)
 	if bad != nil {

@@ -141,6 +141,18 @@ func (c *call) recordDelete() *reply {
 	return (&apiError{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "HTTP Method 'DELETE' not allowed. Allowed are GET,HEAD,PATCH"}).reply()
 }
 
+// author is the user of the session, with the name that the client has given itself.
+func (c *call) author() author {
+	by := author{c.o.gen.id(c.sess.user), "com/salesforce/api/rest/" + c.version}
+	for opt := range strings.SplitSeq(c.req.Header.Get("Sforce-Call-Options"), ",") {
+		key, name, _ := strings.Cut(strings.TrimSpace(opt), "=")
+		if strings.EqualFold(strings.TrimSpace(key), "client") && name != "" {
+			by.origin += ";client=" + strings.TrimSpace(name)
+		}
+	}
+	return by
+}
+
 func (c *call) recordUpdate() *reply {
 	t, bad := c.objectArg()
 	if bad != nil {
@@ -157,7 +169,7 @@ func (c *call) recordUpdate() *reply {
 	if rep != nil {
 		return rep
 	}
-	err := c.o.Update(c.args[1], set)
+	err := c.o.massUpdate([]string{c.args[1]}, c.author(), set)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return notFound().reply()
@@ -213,7 +225,7 @@ func (c *call) recordCreate() *reply {
 	if missing != nil {
 		return (&apiError{400, "REQUIRED_FIELD_MISSING", "Required fields are missing: [" + strings.Join(missing, ", ") + "]"}).withFields(missing...)
 	}
-	id, err := c.o.AddUser(u)
+	id, err := c.o.addUser(u, c.author())
 	if err != nil {
 		return duplicateUsername()
 	}

@@ -35,6 +35,8 @@ func routes() []*route {
 		{"/queryAll", get, Query, true, (*call).query, true, true},
 		{"/query/*", get, QueryMore, true, (*call).queryMore, true, true},
 		{"/queryAll/*", get, QueryMore, true, (*call).queryMore, true, true},
+		{"/event/eventSchema/*", get, EventSchema, true, (*call).eventSchemaByID, true, false},
+		{"/sobjects/*/eventSchema", get, EventSchema, true, (*call).eventSchemaOf, true, false},
 		{"/sobjects/*/describe", get, Describe, true, (*call).describe, true, false},
 		{"/sobjects/*/updated", get, Updated, true, (*call).updated, true, false},
 		{"/sobjects/*/deleted", get, Deleted, true, (*call).deleted, true, false},

@@ -35,6 +35,7 @@ const (
 	Composite    Endpoint = "composite"
 	Batch        Endpoint = "batch"
 	SOAP         Endpoint = "soap"
+	EventSchema  Endpoint = "event_schema"
 	Unknown      Endpoint = "unknown" // any other path
 )
 

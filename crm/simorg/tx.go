@@ -66,7 +66,7 @@ func (tx *Tx) AddUser(u User) (string, error) {
 	tx.o.mu.Lock()
 	defer tx.o.mu.Unlock()
 	now := tx.o.now()
-	i, nu, err := tx.o.prepareLocked(u, now)
+	i, nu, err := tx.o.prepareLocked(u, now, tx.o.gen.admin)
 	if err != nil {
 		return "", err
 	}
@@ -124,5 +124,5 @@ func (tx *Tx) commitLocked() {
 		of[e.i] = len(edits)
 		edits = append(edits, rowEdit{was, u})
 	}
-	tx.o.bus.publish(tx.o.now(), tx.o.gen.admin, edits)
+	tx.o.bus.publish(tx.o.now(), tx.o.byHand(), edits)
 }
