@@ -67,5 +67,8 @@ func TestKillLosesNoEvent(t *testing.T) {
 		if fulls != 1 {
 			t.Errorf("%d full syncs ran, so that events were not what told of the changes", fulls)
 		}
+		if strings.Contains(read(t, d.log), `"level":"ERROR"`) {
+			t.Error("the log tells of trouble, and nothing but the kills went wrong")
+		}
 	})
 }

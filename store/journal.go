@@ -71,7 +71,7 @@ func (j *Journal) Runs(ctx context.Context, before int64, limit int, open bool) 
 	var list []RunRow
 	err := j.db.Ask(ctx, func(tx *Tx) error {
 		list = list[:0]
-		q := `SELECT id, kind, outcome, started, finished, doc FROM runs WHERE org_id = $1 AND ($2 = 0 OR id < $2)`
+		q := `SELECT id, kind, outcome, started, finished, doc FROM runs WHERE org_id = $1 AND (CAST($2 AS BIGINT) = 0 OR id < $2)`
 		if open {
 			q += ` AND outcome = 'running'`
 		}

@@ -28,13 +28,26 @@ const (
 )
 
 // Pending returns the rows of a kind in order of since and id, up to limit; 0
-// means all. With due other than 0 only those whose Next is not after it.
-func (j *Journal) Pending(ctx context.Context, kind string, due int64, limit int) ([]PendingRow, error) {
-	q := `WHERE org_id = $1 AND kind = $2 AND ($3 = 0 OR next_at <= $3) ORDER BY since, salesforce_id`
+// means all.
+func (j *Journal) Pending(ctx context.Context, kind string, limit int) ([]PendingRow, error) {
+	q := `WHERE org_id = $1 AND kind = $2 ORDER BY since, salesforce_id`
 	if limit > 0 {
 		q += fmt.Sprintf(" LIMIT %d", limit)
 	}
-	return j.pending(ctx, func(*Tx) (string, []any) { return q, []any{j.org, kind, due} })
+	return j.pending(ctx, func(*Tx) (string, []any) { return q, []any{j.org, kind} })
+}
+
+// RetryDue reports whether somebody's next attempt is due at a time, in
+// microseconds. Those who are parked have none.
+func (j *Journal) RetryDue(ctx context.Context, at int64) (due bool, err error) {
+	err = j.db.Ask(ctx, func(tx *Tx) error {
+		return tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pending WHERE org_id = $1 AND kind = $2 AND next_at > 0 AND next_at <= $3)`,
+			j.org, PendingRetry, at).Scan(&due)
+	})
+	if err != nil {
+		return false, fmt.Errorf("ask whether a retry is due: %w", err)
+	}
+	return due, nil
 }
 
 // PendingOf returns everything that is pending for users.
@@ -44,12 +57,12 @@ func (j *Journal) PendingOf(ctx context.Context, ids []string) ([]PendingRow, er
 	})
 }
 
-// PendingCount returns how many rows of a kind there are, and the earliest Next.
-func (j *Journal) PendingCount(ctx context.Context, kind string) (n int, next int64, err error) {
+// PendingCount returns how many rows of a kind there are.
+func (j *Journal) PendingCount(ctx context.Context, kind string) (n int, err error) {
 	err = j.db.Ask(ctx, func(tx *Tx) error {
-		return tx.QueryRow(ctx, `SELECT COUNT(*), COALESCE(MIN(next_at), 0) FROM pending WHERE org_id = $1 AND kind = $2`, j.org, kind).Scan(&n, &next)
+		return tx.QueryRow(ctx, `SELECT COUNT(*) FROM pending WHERE org_id = $1 AND kind = $2`, j.org, kind).Scan(&n)
 	})
-	return n, next, err
+	return n, err
 }
 
 func (j *Journal) pending(ctx context.Context, where func(*Tx) (string, []any)) ([]PendingRow, error) {

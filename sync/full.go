@@ -173,7 +173,7 @@ func (e *Engine) users(ctx context.Context, run *running, crmc *crm.Client) erro
 func (e *Engine) reconcileDirty(ctx context.Context, run *running, wrote []string) error {
 	ids := wrote
 	if !run.DryRun {
-		rows, err := e.journal.Pending(ctx, store.PendingDirty, 0, 0)
+		rows, err := e.journal.Pending(ctx, store.PendingDirty, 0)
 		if err != nil {
 			return err
 		}

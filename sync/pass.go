@@ -94,7 +94,7 @@ func (c *Config) policyText() string { return strconv.FormatInt(c.policyMark(), 
 func (p *pass) load(ctx context.Context) error {
 	j := p.e.journal
 	for _, kind := range []string{store.PendingEnroll, store.PendingRetry, store.PendingNoSeat} {
-		rows, err := j.Pending(ctx, kind, 0, 0)
+		rows, err := j.Pending(ctx, kind, 0)
 		if err != nil {
 			return err
 		}
@@ -408,7 +408,7 @@ func (p *pass) stampHeld(ctx context.Context) (byPolicy bool, err error) {
 
 // seatAttention keeps the one item that says how many wait for a seat.
 func (p *pass) seatAttention(ctx context.Context) error {
-	n, _, err := p.e.journal.PendingCount(ctx, store.PendingNoSeat)
+	n, err := p.e.journal.PendingCount(ctx, store.PendingNoSeat)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func TestNobodyIsNamed(t *testing.T) {
 			texts[fmt.Sprint("run ", runs[i].ID)] = mustValue(x.engine.RunByID(t.Context(), runs[i].ID))
 		}
 		for _, kind := range []string{store.PendingRetry, store.PendingNoSeat, store.PendingEnroll, store.PendingDirty} {
-			texts["pending "+kind] = mustValue(x.db.Journal(x.orgID).Pending(t.Context(), kind, 0, 0))
+			texts["pending "+kind] = mustValue(x.db.Journal(x.orgID).Pending(t.Context(), kind, 0))
 		}
 		var held []store.HeldRow
 		for h, err := range x.db.Journal(x.orgID).Held(t.Context()) {

@@ -147,7 +147,7 @@ func (p *pass) settleTaken(ctx context.Context) error {
 func (p *pass) joinPart(ctx context.Context) error {
 	if len(p.waiting) > 0 {
 		free := p.seats.any(p.diff.Seats)
-		rows, err := p.e.journal.Pending(ctx, store.PendingNoSeat, 0, 0)
+		rows, err := p.e.journal.Pending(ctx, store.PendingNoSeat, 0)
 		if err != nil {
 			return err
 		}

@@ -179,16 +179,12 @@ func (e *Engine) tend(ctx context.Context) error {
 
 func (e *Engine) someoneWaits(ctx context.Context) (bool, error) {
 	for _, kind := range []string{store.PendingDirty, store.PendingEnroll, store.PendingNoSeat} {
-		if rows, err := e.journal.Pending(ctx, kind, 0, 1); err != nil || len(rows) > 0 {
+		if rows, err := e.journal.Pending(ctx, kind, 1); err != nil || len(rows) > 0 {
 			return len(rows) > 0, err
 		}
 	}
-	due, err := e.journal.Pending(ctx, store.PendingRetry, store.Micros(e.now()), 0)
-	if err != nil {
-		return false, err
-	}
-	if slices.ContainsFunc(due, func(r store.PendingRow) bool { return r.Next != 0 }) {
-		return true, nil
+	if due, err := e.journal.RetryDue(ctx, store.Micros(e.now())); err != nil || due {
+		return due, err
 	}
 	edited, err := e.mirror.Edited(ctx)
 	return len(edited) > 0, err
