@@ -29,6 +29,7 @@ import (
 
 const (
 	startWait = time.Minute      // for a database that is just starting
+	placeWait = 5 * time.Second  // for an engine to know whether it is in charge
 	stopWait  = 45 * time.Second // in all; systemd gives up after 60 s
 	stallTime = 3 * time.Minute  // without a turn of an engine's loop; one turn may wait for the database several times 15 s
 )
@@ -154,6 +155,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		a.life.run("org "+o.name, func(ctx context.Context) error { return a.runEngine(ctx, o) })
 		a.runDirectory(o)
 	}
+	a.placed(ctx)
 	a.life.run("control API", a.control.Run)
 	a.closeConsole(a.console)
 	a.ready(ctx)
@@ -243,6 +245,20 @@ func (a *App) openControl() error {
 	a.control, a.console = server, console
 	a.life.onStop("control API", func(context.Context) error { server.Close(); return nil })
 	return nil
+}
+
+// placed waits for the orgs to know whether this instance is in charge of them,
+// so that who asks for work as soon as it serves is not turned away. A database
+// that takes long is waited for behind an API that says so.
+func (a *App) placed(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, placeWait)
+	defer cancel()
+	for _, o := range a.orgs {
+		select {
+		case <-o.engine.Placed():
+		case <-ctx.Done():
+		}
+	}
 }
 
 // runEngine keeps an org's engine running. One that gives up is started again:

@@ -289,6 +289,23 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// As soon as it serves, who asks for work is not told that another one is in charge.
+func TestInChargeOnceItServes(t *testing.T) {
+	onBoth(t, func(t *testing.T, database string) {
+		w := newWorld(t, database, nil)
+		c := w.client()
+		for range 5 {
+			a := w.boot(Options{})
+			if s := w.status(c, "acme"); s.State == "standby" {
+				t.Errorf("after the start: %+v", s)
+			}
+			if err := a.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestReload(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t), nil)
 	level := new(slog.LevelVar)

@@ -97,6 +97,9 @@ type Engine struct {
 
 	slots chan struct{} // held by the runs beside the queue that work
 
+	placed chan struct{} // closed by place
+	place  func()
+
 	wg sync.WaitGroup // of the runs beside the queue; added to under mu while base is set
 
 	mu         sync.Mutex      // guards what follows
@@ -146,8 +149,9 @@ func New(cfg Config, d Deps, o Options) (*Engine, error) {
 		log: o.Log.With("org", cfg.Org), observer: o.Observer, crmOpts: o.CRM,
 		cfg: &cfg, sf: d.Salesforce, state: state{}, stream: d.Stream, flow: newFlow(), watch: nobodyStream{},
 		failures: map[Kind]int{}, notBefore: map[Kind]time.Time{}, troubles: map[string]trouble{}, skipped: map[string]int{},
-		wake: make(chan struct{}, 1), slots: make(chan struct{}, sideMost), beat: time.Now(),
+		wake: make(chan struct{}, 1), slots: make(chan struct{}, sideMost), beat: time.Now(), placed: make(chan struct{}),
 	}
+	e.place = sync.OnceFunc(func() { close(e.placed) })
 	if w, ok := o.Observer.(StreamObserver); ok {
 		e.watch = w
 	}

@@ -42,6 +42,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
+// Placed is closed when an engine that was started first knows whether it is in
+// charge: until then it refuses work like one that stands by.
+func (e *Engine) Placed() <-chan struct{} { return e.placed }
+
 // lead waits until this engine is in charge and knows what it remembers.
 func (e *Engine) lead(ctx context.Context) (*store.Lease, error) {
 	said := ""
@@ -62,6 +66,7 @@ func (e *Engine) lead(ctx context.Context) (*store.Lease, error) {
 			lease.Release()
 		}
 		e.trouble("standby", err)
+		e.place()
 		if err == nil {
 			e.over("standby")
 			if said == "" {
@@ -125,6 +130,7 @@ func (e *Engine) work(ctx context.Context, lease *store.Lease) error {
 	e.mu.Lock()
 	e.base = ctx
 	e.mu.Unlock()
+	e.place()
 	g.Go(func() error { e.worker(ctx); return nil })
 	g.Go(func() error { e.follow(ctx); return nil })
 	g.Go(func() error { e.absorb(ctx); return nil })
