@@ -178,10 +178,13 @@ func (b *bus) changes() (n int) {
 }
 
 // follow runs a client against the bus in a bubble of its own time.
-func follow(t *testing.T, o Options, story func(t *testing.T, b *bus)) {
+func follow(t *testing.T, o Options, story func(t *testing.T, b *bus), before ...func(b *bus)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBus(t)
+		for _, f := range before {
+			f(b)
+		}
 		c, err := New("http://127.0.0.1:1", "", o)
 		if err != nil {
 			t.Fatal(err)
@@ -398,7 +401,6 @@ func TestSilenceEndsTheStream(t *testing.T) {
 // A stream to which nobody answers does not count as live.
 func TestNoAnswer(t *testing.T) {
 	follow(t, Options{}, func(t *testing.T, b *bus) {
-		b.set(func() { b.mute, b.position = true, replay(3) })
 		l, _ := b.next()
 		time.Sleep(299 * time.Second)
 		synctest.Wait()
@@ -427,7 +429,7 @@ func TestNoAnswer(t *testing.T) {
 		if s := b.last(); s.Phase != PhaseLive || b.changes() != 1 {
 			t.Errorf("state %+v, %d changes", s, b.changes())
 		}
-	})
+	}, func(b *bus) { b.mute, b.position = true, replay(3) })
 }
 
 // An answer that turns out to be a refusal is none.
