@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rosterd/rosterd/dialer"
+	"github.com/rosterd/rosterd/store"
 )
 
 func TestActivityIsSearched(t *testing.T) {
@@ -111,6 +112,56 @@ func TestActivityIsFollowed(t *testing.T) {
 			if p, ok := errors.AsType[*Problem](err); !ok || p.Status != 404 {
 				t.Errorf("a user who is not there: %v", err)
 			}
+		}
+	})
+}
+
+// Who follows the activity and is cut off misses no entry that was committed
+// after one of a higher number.
+func TestLateActivityIsFollowed(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *world) {
+		if !s.db.Postgres() {
+			return // it has one writer at a time
+		}
+		s.o.Socket = filepath.Join(t.TempDir(), "s")
+		serve(t, s.Server)
+		c := newTestClient(t, ClientOptions{Socket: s.o.Socket, Org: "acme"})
+		log, err := s.dirs["acme"].Activity(t.Context(), dialer.ActivityQuery{Newest: true, Limit: 1})
+		if err != nil || len(log) != 1 {
+			t.Fatal(log, err)
+		}
+		written, commit, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		go func() {
+			done <- s.db.Update(t.Context(), func(tx *store.Tx) error {
+				_, err := tx.Exec(t.Context(), `INSERT INTO activity (org_id, at, actor_kind, verb, note) SELECT id, 1, 'system', 'export', 'late' FROM orgs WHERE name = 'acme'`)
+				close(written)
+				<-commit
+				return err
+			})
+		}()
+		<-written
+		s.ask(t, Manager, "POST", "/v1/users/rep1@acme.example.com:deactivate", `{"reason":"early"}`)
+		later := time.AfterFunc(300*time.Millisecond, func() { close(commit) }) // long enough to see the early one, if it is told
+		defer later.Stop()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var notes []string
+		for after := log[0].Seq; len(notes) < 2; {
+			for a, err := range c.Tail(ctx, ActivityFilter{}, after) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				after, notes = a.Seq, append(notes, a.Note)
+				break
+			}
+			if len(notes) == 1 {
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if strings.Join(notes, " ") != "late early" {
+			t.Errorf("seen are %q", notes)
 		}
 	})
 }

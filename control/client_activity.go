@@ -16,33 +16,17 @@ type Leaver = dialer.Leaver
 // FromNow has Tail begin with what comes next.
 const FromNow int64 = -1
 
-// Tail yields each entry of the activity log that f selects from after the entry
-// after, of which 0 is before the first, or FromNow. It ends when ctx does; a
-// stream that is cut off is opened again where it was.
+// Tail yields each entry of the activity log that f selects, in their order,
+// from after the entry after, of which 0 is before the first, or FromNow. It
+// ends when ctx does; a stream that is cut off is opened again where it was.
 func (c *Client) Tail(ctx context.Context, f ActivityFilter, after int64) iter.Seq2[Activity, error] {
 	f.Since, f.Until, f.Before, f.Limit = "", "", 0, 0
-	return func(yield func(Activity, error) bool) {
-		if after < 0 { // said by number, so that nothing is missed between two streams
-			page, err := c.Activity(ctx, ActivityFilter{Limit: 1})
-			if err != nil {
-				yield(Activity{}, err)
-				return
-			}
-			if after = 0; len(page.Activity) > 0 {
-				after = page.Activity[0].Seq
-			}
-		}
-		c.tail(ctx, f, after)(yield)
-	}
-}
-
-func (c *Client) tail(ctx context.Context, f ActivityFilter, after int64) iter.Seq2[Activity, error] {
 	return rewatch(ctx, func(yield func(Activity, error) bool) (bool, bool, error) {
 		q := f.values()
 		q.Set("after", strconv.FormatInt(after, 10))
 		return followEvents(ctx, c, "/v1/activity:tail", q, func(a Activity, err error) bool {
 			after = max(after, a.Seq)
-			return yield(a, err)
+			return a.Verb == "" || yield(a, err) // without a verb it only says from where on
 		})
 	})
 }

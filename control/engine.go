@@ -74,4 +74,8 @@ type Directory interface {
 	Licenses(ctx context.Context) ([]dialer.License, error)
 	SetPurchased(ctx context.Context, licenseType string, purchased int64, a dialer.Actor) error
 	Activity(ctx context.Context, q dialer.ActivityQuery) ([]dialer.Activity, error)
+	// Follow returns a function that returns what was added to the activity log
+	// since its last call, in the order of the numbers; below 0, q.After is from
+	// now on, and from says what that is.
+	Follow(ctx context.Context, q dialer.ActivityQuery) (from int64, next func(ctx context.Context) ([]dialer.Activity, error), err error)
 }

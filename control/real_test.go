@@ -15,6 +15,7 @@ import (
 // database.
 type world struct {
 	*Server
+	db     *store.DB
 	engine *controltest.Engine
 	dirs   map[string]*directory.Directory
 	ids    map[string]string // user ids by user name
@@ -26,7 +27,7 @@ func eachStore(t *testing.T, f func(t *testing.T, s *world)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, open func() *store.DB) {
 		db := open()
-		r := &world{engine: controltest.NewEngine("acme"), dirs: map[string]*directory.Directory{}, ids: map[string]string{}}
+		r := &world{db: db, engine: controltest.NewEngine("acme"), dirs: map[string]*directory.Directory{}, ids: map[string]string{}}
 		orgs := map[string]Org{}
 		for _, name := range []string{"acme", "beta"} {
 			org, err := directory.EnsureOrg(t.Context(), db, name)

@@ -52,6 +52,7 @@ type ActivityQuery struct {
 	Text      string    // only entries with this text in the note, the actor's name or the values before and after
 	After     int64     // keyset: only entries beyond this Seq, in the order asked for
 	From      int64     // only entries from this Seq on
+	To        int64     // only entries up to this Seq; 0 means no such limit
 	Newest    bool      // newest first
 	Limit     int       // 0 means 1,000
 }

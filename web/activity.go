@@ -18,8 +18,7 @@ type activityPage struct {
 	Verbs       []string
 	Sinces      [][2]string
 	Entries     []entry
-	Newest      int64 // where the live part goes on
-	Live        string
+	Live        string // where new entries come from
 	First, Next string
 	Error       string
 }
@@ -44,9 +43,8 @@ func (v *visit) activity() error {
 		p.Verb = ""
 	}
 	before := number64(q.Get("before"))
-	page, err := v.api.Activity(v.r.Context(), control.ActivityFilter{
-		User: p.User, Since: p.Since, Verb: p.Verb, Text: p.Text, Before: before, Limit: 50,
-	})
+	f := control.ActivityFilter{User: p.User, Since: p.Since, Verb: p.Verb, Text: p.Text, Before: before, Limit: 50}
+	page, after, err := v.logPage(f)
 	if problem := refused(err); problem != nil {
 		p.Error = sentence(problem.Message)
 		err = nil
@@ -77,14 +75,37 @@ func (v *visit) activity() error {
 	if before != 0 {
 		p.First = at(0)
 	} else if p.Error == "" {
-		if len(page.Activity) > 0 {
-			p.Newest = page.Activity[0].Seq
+		shown := make([]string, len(page.Activity))
+		for i, a := range page.Activity {
+			shown[i] = strconv.FormatInt(a.Seq, 10)
 		}
 		p.Live = v.At("/activity/live") + "?" + url.Values{
-			"after": {strconv.FormatInt(p.Newest, 10)}, "user": {p.User}, "verb": {p.Verb}, "text": {p.Text},
+			"after": {strconv.FormatInt(after, 10)}, "user": {p.User}, "verb": {p.Verb}, "text": {p.Text}, "shown": {strings.Join(shown, ",")},
 		}.Encode()
 	}
 	return v.page("activity", "Activity", p)
+}
+
+// logPage reads a page of the log, and after which entry to look for more: that
+// is its oldest, since what is committed late can come between two that are
+// there.
+func (v *visit) logPage(f control.ActivityFilter) (page control.ActivityPage, after int64, err error) {
+	ctx := v.r.Context()
+	if page, err = v.api.Activity(ctx, f); err != nil {
+		return page, 0, err
+	}
+	if n := len(page.Activity); n > 0 {
+		return page, page.Activity[n-1].Seq, nil
+	}
+	newest, err := v.api.Activity(ctx, control.ActivityFilter{Limit: 1})
+	if err != nil {
+		return page, 0, err
+	}
+	for _, a := range newest.Activity {
+		after = a.Seq
+	}
+	page, err = v.api.Activity(ctx, f) // again: something may have come meanwhile
+	return page, after, err
 }
 
 // leaversPage lists who lost access, with the proof.

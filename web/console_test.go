@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"context"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -226,6 +227,73 @@ func TestRunIsLive(t *testing.T) {
 	until("3 changed")
 	if _, _, page := h.get("/o/acme/runs/1"); strings.Contains(page, "data-live=") || strings.Contains(page, "refresh") {
 		t.Error("the page of a run that ended moves")
+	}
+}
+
+// The log goes on where the page ends, and after an interruption where that was.
+func TestActivityGoesOn(t *testing.T) {
+	h := newHouse(t)
+	h.login(adminToken)
+	act := func(verb dialer.Verb) {
+		t.Helper()
+		r := h.engines["acme"].Users.Apply(t.Context(), []dialer.Change{{Verb: verb, UserID: controltest.Person(1).ID, Actor: dialer.Actor{Kind: "admin", Name: "x"}}})
+		if r[0].Err != nil {
+			t.Fatal(r[0].Err)
+		}
+	}
+	live := func(page string) string {
+		t.Helper()
+		_, rest, _ := strings.Cut(page, `data-live="`)
+		at, _, ok := strings.Cut(rest, `"`)
+		if !ok {
+			t.Fatalf("the page does not move: %.300s", page)
+		}
+		return html.UnescapeString(at)
+	}
+	first := func(at, last string) (id, row string) { // of what comes
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url+at, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last != "" {
+			req.Header.Set("Last-Event-ID", last)
+		}
+		resp, err := h.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+			if text, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+				id = text
+			}
+			if text, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				row += text
+			}
+			if lines.Text() == "" && row != "" {
+				return id, row
+			}
+		}
+		t.Fatalf("%s ends", at)
+		return "", ""
+	}
+	_, _, none := h.get("/o/acme/activity?since=1h")
+	act(dialer.VerbDeactivate)
+	if _, row := first(live(none), ""); !strings.Contains(row, "deactivated") {
+		t.Errorf("after an empty page comes %s", row)
+	}
+	_, _, page := h.get("/o/acme/activity")
+	act(dialer.VerbActivate)
+	act(dialer.VerbDeactivate)
+	id, row := first(live(page), "")
+	if id != "2" || !strings.Contains(row, "activated") || strings.Contains(row, "deactivated") {
+		t.Errorf("after the page comes %s: %s", id, row)
+	}
+	if id, row = first(live(page), id); id != "3" || !strings.Contains(row, "deactivated") {
+		t.Errorf("after the interruption comes %s: %s", id, row)
 	}
 }
 

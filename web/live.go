@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,8 +60,14 @@ func (s *stream) write(text string) error {
 }
 
 // send sends an event whose data is HTML.
-func (s *stream) send(event, html string) error {
+func (s *stream) send(event, html string) error { return s.mark("", event, html) }
+
+// mark sends an event after which a page that comes back goes on.
+func (s *stream) mark(id, event, html string) error {
 	var b strings.Builder
+	if id != "" {
+		fmt.Fprintf(&b, "id: %s\n", id)
+	}
 	fmt.Fprintf(&b, "event: %s\n", event)
 	for line := range strings.Lines(html) {
 		b.WriteString("data: " + strings.TrimRight(line, "\r\n") + "\n")
@@ -134,14 +142,22 @@ func (v *visit) activityLive() error {
 	if s.write(": watching\n\n") != nil {
 		return nil
 	}
-	for a, err := range v.api.Tail(s.context(), f, number64(v.query("after"))) {
+	after, shown := number64(v.query("after")), strings.Split(v.query("shown"), ",")
+	if last := number64(v.r.Header.Get("Last-Event-ID")); last != 0 {
+		after = last
+	}
+	for a, err := range v.api.Tail(s.context(), f, after) {
 		if err != nil {
 			return nil // the page asks again
+		}
+		id := strconv.FormatInt(a.Seq, 10)
+		if slices.Contains(shown, id) {
+			continue
 		}
 		lines := entries([]control.Activity{a}, true)
 		v.names(v.r.Context(), lines)
 		html, err := v.fragment("activity", "rows", lines)
-		if err != nil || s.send("rows", html) != nil {
+		if err != nil || s.mark(id, "rows", html) != nil {
 			return nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -222,6 +223,24 @@ func (d *Directory) Activity(_ context.Context, q dialer.ActivityQuery) ([]diale
 		slices.Reverse(out)
 	}
 	return out, nil
+}
+
+// Follow follows what is done.
+func (d *Directory) Follow(ctx context.Context, q dialer.ActivityQuery) (from int64, next func(ctx context.Context) ([]dialer.Activity, error), err error) {
+	if q.After < 0 {
+		d.mu.Lock()
+		q.After = int64(len(d.log))
+		d.mu.Unlock()
+	}
+	return q.After, func(ctx context.Context) (list []dialer.Activity, err error) {
+		all, err := d.Activity(ctx, dialer.ActivityQuery{UserID: q.UserID, RunID: q.RunID, Limit: math.MaxInt})
+		for _, a := range all {
+			if a.Seq > q.After && len(list) < q.Limit {
+				list, q.After = append(list, a), a.Seq
+			}
+		}
+		return list, err
+	}, nil
 }
 
 // Deriver works out what follows from a user's attributes, for an org without

@@ -21,7 +21,8 @@ func (w *where) mentions(text string) {
 }
 
 // Activity returns entries of the audit trail. Two programs that write at the
-// same time may commit their entries in another order than their numbers'.
+// same time may commit their entries in another order than their numbers': to
+// miss none of those that come, there is Follow.
 func (d *Directory) Activity(ctx context.Context, q dialer.ActivityQuery) ([]dialer.Activity, error) {
 	limit := q.Limit
 	if limit <= 0 {
@@ -59,6 +60,9 @@ func (d *Directory) Activity(ctx context.Context, q dialer.ActivityQuery) ([]dia
 		}
 		if q.From > 0 {
 			w.add("seq >= ?", q.From)
+		}
+		if q.To > 0 {
+			w.add("seq <= ?", q.To)
 		}
 		if q.Text != "" {
 			w.mentions(tidy(q.Text))
