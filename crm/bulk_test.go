@@ -158,14 +158,13 @@ func TestBulkFaults(t *testing.T) {
 		{"the job miscounts", simorg.Rule{Endpoint: simorg.BulkPoll, Effect: simorg.Effect{Kind: simorg.BulkProcessed}}, true},
 		{"the job fails", simorg.Rule{Endpoint: simorg.BulkCreate, Effect: simorg.Effect{Kind: simorg.BulkFailed, Message: "WHERE Email = 'jane@example.com'"}}, true},
 		{"the job is aborted", simorg.Rule{Endpoint: simorg.BulkCreate, Effect: simorg.Effect{Kind: simorg.BulkAborted}}, true},
-		{"the job is stuck", simorg.Rule{Endpoint: simorg.BulkCreate, Effect: simorg.Effect{Kind: simorg.BulkStuck}}, true},
 		{"no jobs are left", simorg.Rule{Endpoint: simorg.BulkCreate, Effect: simorg.Effect{Kind: simorg.BulkQuota}}, true},
 		{"the feature is off", simorg.Rule{Endpoint: simorg.BulkCreate, Effect: simorg.Effect{Kind: simorg.BulkDisabled}}, true},
 		{"creating always fails", simorg.Rule{Endpoint: simorg.BulkCreate, Effect: simorg.Effect{Kind: simorg.ServerError}}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := bulkWorld(t, simorg.Options{Users: 500, Seed: 3}, Options{BulkPageSize: 200, PageSize: 50, BulkWait: 100 * time.Millisecond})
+			w := bulkWorld(t, simorg.Options{Users: 500, Seed: 3}, Options{BulkPageSize: 200, PageSize: 50})
 			fields := w.fields(t)
 			want, err := collect(w.Snapshot(t.Context(), fields))
 			if err != nil {

@@ -52,23 +52,30 @@ func inBubble(t *testing.T, so simorg.Options, opts Options, story func(t *testi
 	so.PublicKey, so.ClientID, so.Username = testPublicKey(t), "key", "sync@example.com"
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{org: simorg.New(so)}
-		lis := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-		server := &http.Server{Handler: w.org.Handler(), ReadHeaderTimeout: time.Hour}
-		var running sync.WaitGroup
-		running.Go(func() { _ = server.Serve(lis) }) // until it is closed
-		transport := &http.Transport{DialContext: lis.dial}
-		opts.Transport = transport
-		var err error
-		if w.Client, err = New(Config{LoginURL: "http://127.0.0.1:1", ClientID: "key", Username: "sync@example.com", PrivateKey: testKey()}, opts); err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			transport.CloseIdleConnections()
-			_ = server.Close() // of a listener in memory
-			running.Wait()
-		}()
+		w.Client = overPipes(t, w.org.Handler(), opts)
 		story(t, w)
 	})
+}
+
+// overPipes is a client of a server without a network, both for one bubble.
+func overPipes(t *testing.T, h http.Handler, opts Options) *Client {
+	t.Helper()
+	lis := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Hour}
+	var running sync.WaitGroup
+	running.Go(func() { _ = server.Serve(lis) }) // until it is closed
+	transport := &http.Transport{DialContext: lis.dial}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		_ = server.Close() // of a listener in memory
+		running.Wait()
+	})
+	opts.Transport = transport
+	c, err := New(Config{LoginURL: "http://127.0.0.1:1", ClientID: "key", Username: "sync@example.com", PrivateKey: testKey()}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // A job that comes no further is given up while a snapshot by REST is worth more,
