@@ -16,8 +16,9 @@ var (
 	errStopped   = errors.New("rosterd stopped, or handed over, while it ran")
 )
 
-// execute does a run from its first to its last line of the journal.
-func (e *Engine) execute(ctx context.Context, run *running) {
+// execute does a run from its first to its last line of the journal, and returns
+// why it did not end well.
+func (e *Engine) execute(ctx context.Context, run *running) error {
 	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, runKey{}, run))
 	defer cancel(nil)
 	defer close(run.ended)
@@ -35,6 +36,7 @@ func (e *Engine) execute(ctx context.Context, run *running) {
 		}
 	}
 	e.finish(context.WithoutCancel(ctx), run, err)
+	return err
 }
 
 // enter gives the run its number, if it has none: in the journal, or in memory
@@ -80,8 +82,7 @@ func (e *Engine) replicate(ctx context.Context, run *running) error {
 	run.unread(e.remembered().watermark().Upper.IsZero())
 	c := e.crm()
 	if run.named != nil {
-		run.wrong = e.readNamed(ctx, run, c)
-		return run.wrong
+		return e.readNamed(ctx, run, c)
 	}
 	do := map[Kind]func(context.Context, *running, *crm.Client) error{KindFull: e.full, KindUser: e.users, KindChanges: e.changes}[run.Kind]
 	err := do(ctx, run, c)

@@ -1,6 +1,9 @@
 package sync
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Idle makes the run that works one that has not come on for so long.
 func (e *Engine) Idle(d time.Duration) {
@@ -20,4 +23,13 @@ func (e *Engine) Poll() Run {
 	<-run.ended
 	v, _ := run.view()
 	return v
+}
+
+// ReadBack reads back people as if events had named them.
+func (e *Engine) ReadBack(ctx context.Context, ids ...string) error {
+	people := map[string]named{}
+	for _, id := range ids {
+		people[id] = named{since: time.Now()}
+	}
+	return e.readBack(ctx, people)
 }

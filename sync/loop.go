@@ -191,7 +191,7 @@ func (e *Engine) turn() {
 func (e *Engine) worker(ctx context.Context) {
 	for {
 		if run := e.take(); run != nil && ctx.Err() == nil {
-			e.execute(ctx, run)
+			_ = e.execute(ctx, run) // it is written down
 			e.mu.Lock()
 			e.current = nil
 			e.ended++

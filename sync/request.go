@@ -78,7 +78,7 @@ func (e *Engine) besideLocked(r Run) (run *running, joined bool) {
 			defer func() { <-e.slots }()
 		case <-ctx.Done():
 		}
-		e.execute(ctx, run)
+		_ = e.execute(ctx, run) // it is written down
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.side = slices.DeleteFunc(e.side, func(o *running) bool { return o == run })

@@ -45,7 +45,6 @@ type running struct {
 	local       bool      // reads nothing from Salesforce, and looks at everyone unsettled
 	tend        bool      // of those: at who waits for their time or turn
 	named       []string  // whom change events named; nil for any other run
-	wrong       error     // how it ended for them
 	goesOn      time.Time // when it began, where its row in the journal began before
 }
 

@@ -101,15 +101,15 @@ func (e *Engine) readBack(ctx context.Context, people map[string]named) error {
 	}
 	e.side = append(e.side, run)
 	e.mu.Unlock()
-	e.execute(ctx, run)
+	err := e.execute(ctx, run)
 	e.mu.Lock()
 	e.side = slices.DeleteFunc(e.side, func(o *running) bool { return o == run })
 	e.mu.Unlock()
 	v, _ := run.view()
 	e.flow.noteRun(v)
-	if run.wrong != nil {
+	if err != nil {
 		e.flow.forget() // a field may have vanished
-		return run.wrong
+		return err
 	}
 	e.flow.intake.Lock()
 	defer e.flow.intake.Unlock()

@@ -282,6 +282,23 @@ func TestEventsSurviveARestart(t *testing.T) {
 	})
 }
 
+// Nobody is forgotten whom events named just when rosterd ends.
+func TestNobodyIsForgottenAtTheEnd(t *testing.T) {
+	onBoth(t, wish{users: 5, idle: true}, func(t *testing.T, x *world) {
+		j := x.db.Journal(x.orgID)
+		id := x.ids()[0]
+		must(t, x.db.Update(t.Context(), func(tx *store.Tx) error { return j.PutUnreadTx(t.Context(), tx, []string{id}, 1) }))
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if err := x.engine.ReadBack(ended, id); err == nil {
+			t.Error("it counts as read")
+		}
+		if left, err := j.Unread(t.Context()); err != nil || len(left) != 1 {
+			t.Errorf("noted as unread: %v, %v", left, err)
+		}
+	})
+}
+
 // advice is what doctor says of a thing.
 func (x *world) advice(name string) rostersync.CheckResult {
 	x.t.Helper()
