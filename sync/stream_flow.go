@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -159,8 +160,9 @@ func (f *flow) add(people map[string]named) {
 }
 
 // ripe takes whom to read back now, or says after how long to ask again; less
-// than zero is when someone is added. They wait for others at least as long
-// as the quota asks.
+// than zero is when someone is added. They wait a moment for others, unless
+// they fill a call, and as long as the quota asks: since they were named, and
+// since the call before. Whoever may be leaving comes first.
 func (f *flow) ripe(now time.Time, least pace) (people map[string]named, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -168,21 +170,24 @@ func (f *flow) ripe(now time.Time, least pace) (people map[string]named, wait ti
 		return nil, -1
 	}
 	gather := gatherQuiet
-	if now.Sub(f.read) < busyFor {
+	switch {
+	case len(f.waiting) >= readMost:
+		gather = 0
+	case now.Sub(f.read) < busyFor:
 		gather = gatherBusy
 	}
-	soon, late := max(gather, least.leavers), max(gather, least.changes)
 	var first time.Time
 	for _, n := range f.waiting {
-		due := n.since.Add(late)
+		wait := least.changes
 		if n.urgent {
-			due = n.since.Add(soon)
+			wait = least.leavers
 		}
+		due := later(n.since.Add(gather), later(n.since, f.read).Add(wait))
 		if first.IsZero() || due.Before(first) {
 			first = due
 		}
 	}
-	if first.After(now) && len(f.waiting) < readMost {
+	if first.After(now) {
 		return nil, first.Sub(now)
 	}
 	if len(f.waiting) <= readMost {
@@ -190,13 +195,17 @@ func (f *flow) ripe(now time.Time, least pace) (people map[string]named, wait ti
 		return people, 0
 	}
 	people = map[string]named{}
-	oldest := slices.SortedFunc(maps.Keys(f.waiting), func(a, b string) int {
-		if c := f.waiting[a].since.Compare(f.waiting[b].since); c != 0 {
-			return c
+	order := slices.SortedFunc(maps.Keys(f.waiting), func(a, b string) int {
+		x, y := f.waiting[a], f.waiting[b]
+		switch {
+		case x.urgent != y.urgent && x.urgent:
+			return -1
+		case x.urgent != y.urgent:
+			return 1
 		}
-		return strings.Compare(a, b)
+		return cmp.Or(x.since.Compare(y.since), strings.Compare(a, b))
 	})
-	for _, id := range oldest[:readMost] {
+	for _, id := range order[:readMost] {
 		people[id] = f.waiting[id]
 		delete(f.waiting, id)
 	}
