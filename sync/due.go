@@ -59,7 +59,9 @@ func (e *Engine) begin(s state, ended int) {
 		e.policySeen = mark
 		e.beginLocalLocked(Run{Kind: KindChanges, Trigger: triggerPolicy, Actor: syncActor()})
 	case !now.Before(e.nextPoll):
-		e.beginLocked(Run{Kind: KindChanges, Trigger: triggerPoll, Actor: syncActor()})
+		run, _ := e.beginLocked(Run{Kind: KindChanges, Trigger: triggerPoll, Actor: syncActor()})
+		missed, unclear := e.flow.behind()
+		run.sure = !missed && !unclear && e.calm(cfg)
 	}
 }
 

@@ -148,13 +148,17 @@ func (g *governor) explain(wish time.Duration, full time.Time, cost func(Kind) i
 		}
 		s.Work = append(s.Work, one)
 	}
-	s.Why = s.words(events, now.Sub(g.refused) < refusedFor, g.mute > 0 && now.Sub(g.at) > tellAgain)
+	s.Why = s.words(now.Sub(g.refused) < refusedFor, g.mute > 0 && now.Sub(g.at) > tellAgain)
+	if events && s.Level != levelExhausted {
+		looks, _ := g.leftLocked(floors[workLooks])
+		s.Why = append(s.Why, ofEvents(g.paceLocked(), looks))
+	}
 	return s
 }
 
 // words says how it stands as one would to a colleague. Times are left to those
 // who know the listener's zone.
-func (s *QuotaStatus) words(events, refused, silent bool) []string {
+func (s *QuotaStatus) words(refused, silent bool) []string {
 	var say []string
 	add := func(format string, args ...any) { say = append(say, fmt.Sprintf(format, args...)) }
 	if s.Max > 0 {
@@ -165,9 +169,6 @@ func (s *QuotaStatus) words(events, refused, silent bool) []string {
 	}
 	if silent {
 		add("Salesforce's answers do not tell how many calls are used, so rosterd asks once an hour.")
-	}
-	if events && s.Level != levelExhausted {
-		add("Change events tell of changes as they happen; the looks for changes only make sure of that.")
 	}
 	full := s.Work[len(s.Work)-1]
 	switch s.Level {
@@ -189,6 +190,18 @@ func (s *QuotaStatus) words(events, refused, silent bool) []string {
 		add("%d calls of the last 24 hours were made beyond that, because a person said so.", s.Overridden)
 	}
 	return say
+}
+
+// ofEvents says what change events and the looks beside them get.
+func ofEvents(p pace, looks int) string {
+	switch {
+	case looks <= 0:
+		return "What is left is for people who may be leaving, as change events tell: nothing else is read by itself."
+	case p.changes >= time.Minute:
+		return fmt.Sprintf("Change events tell of changes as they happen. Who may be leaving is read back within about %s; others wait up to %s.",
+			max(p.leavers, time.Second).Round(time.Second), p.changes.Round(time.Minute))
+	}
+	return "Change events tell of changes as they happen; the looks for changes only make sure of that."
 }
 
 // course is how the limits will stand in the coming day.

@@ -321,3 +321,51 @@ func TestForecast(t *testing.T) {
 		t.Errorf("still runs: %+v", s.Work[i])
 	}
 }
+
+// What change events get is said, as it gets less.
+func TestQuotaSaysWhatEventsGet(t *testing.T) {
+	g := newGovernor(Budget{CallsPerDay: 1000}, noon().now)
+	for _, tt := range []struct {
+		work work
+		want string
+	}{{workFull, "only make sure of that"}, {workRequest, "others wait up to"}, {workLeavers, "nothing else is read by itself"}} {
+		if why := strings.Join(g.explain(time.Minute, noon().at, func(Kind) int { return 3 }, true).Why, " "); !strings.Contains(why, tt.want) {
+			t.Errorf("before %s is spent: %s", tt.work, why)
+		}
+		spendAll(t, g, tt.work, 2000)
+	}
+	if why := strings.Join(g.explain(time.Minute, noon().at, func(Kind) int { return 3 }, true).Why, " "); strings.Contains(why, "events") {
+		t.Errorf("with nothing left: %s", why)
+	}
+}
+
+// Polls, and events that never end, leave something to whoever may be leaving,
+// at any time of a week: what comes first by worth finds calls.
+func TestLeaversFindCalls(t *testing.T) {
+	for _, budget := range []int{500, 1000, 5000} {
+		c := noon()
+		g := newGovernor(Budget{CallsPerDay: budget}, c.now)
+		start, refused := c.at, 0
+		poll, read, leaver := c.at, c.at, c.at
+		for c.at.Sub(start) < 7*day {
+			if now := c.at; !now.Before(leaver) {
+				leaver = now.Add(2 * time.Hour)
+				if g.spend(workLeavers, false, false) != nil {
+					refused++
+				}
+			}
+			if now := c.at; !now.Before(poll) {
+				_ = g.spend(workLooks, false, false)
+				poll = now.Add(g.every(8 * time.Minute))
+			}
+			if c.at.Sub(read) >= g.pace().changes {
+				_ = g.spend(workLooks, false, false)
+				read = c.at
+			}
+			c.at = c.at.Add(20 * time.Second)
+		}
+		if refused > 0 {
+			t.Errorf("budget %d: of %d leavers %d were refused", budget, 7*12, refused)
+		}
+	}
+}

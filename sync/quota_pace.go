@@ -10,7 +10,8 @@ type work int
 
 const (
 	workFirst   work = iota // the snapshot without which nobody's leaving shows
-	workLeavers             // looking for leavers, however rarely
+	workLeavers             // looking for leavers, however rarely, or at whom an event lets one think so
+	workLooks               // looks that only make sure, since events tell of leavers
 	workRequest             // what a person asks for
 	workChanges             // looking for changes as often as is wished
 	workFull                // a full sync that is due
@@ -18,15 +19,15 @@ const (
 )
 
 func (w work) String() string {
-	return [works]string{"first", "leavers", "request", "changes", "full"}[w]
+	return [works]string{"first", "leavers", "looks", "request", "changes", "full"}[w]
 }
 
 // floors is what share of all that routine work may spend each kind of work
 // must leave to begin, and goesOn what to go on: a full sync that turns out
 // dearer than thought stops where polls would.
 var (
-	floors = [works]float64{workRequest: 0.02, workChanges: 0.1, workFull: 0.2}
-	goesOn = [works]float64{workRequest: 0.02, workChanges: 0.1, workFull: 0.1}
+	floors = [works]float64{workLooks: 0.02, workRequest: 0.02, workChanges: 0.1, workFull: 0.2}
+	goesOn = [works]float64{workLooks: 0.02, workRequest: 0.02, workChanges: 0.1, workFull: 0.1}
 )
 
 // stretches are how rarely polls come at most to keep the floor of a kind of
@@ -35,7 +36,7 @@ var stretches = []struct {
 	keep    work
 	times   float64
 	slowest time.Duration
-}{{workFull, 2, 5 * time.Minute}, {workChanges, 4, 15 * time.Minute}, {workLeavers, 8, time.Hour}}
+}{{workFull, 2, 5 * time.Minute}, {workChanges, 4, 15 * time.Minute}, {workLooks, 8, time.Hour}}
 
 const day = 24 * time.Hour
 
@@ -51,6 +52,8 @@ func (r *running) work() (w work, override bool) {
 		return workRequest, r.Override
 	case r.Kind == KindFull:
 		return workFull, r.Override
+	case r.sure:
+		return workLooks, r.Override
 	}
 	return workLeavers, r.Override
 }
@@ -174,14 +177,23 @@ type pace struct{ leavers, changes time.Duration }
 func (g *governor) pace() pace {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.paceLocked()
+}
+
+func (g *governor) paceLocked() pace {
 	p := pace{leavers: time.Minute}
-	if left, _ := g.leftLocked(0); left > 0 {
+	if left, _ := g.leftLocked(floors[workLeavers]); left > 0 {
 		p.leavers = min(p.leavers, 5*time.Minute/time.Duration(left))
 	}
-	if left, _ := g.leftLocked(floors[workChanges]); left > 0 {
-		p.changes = 10 * time.Minute / time.Duration(left)
-	} else {
+	changes, _ := g.leftLocked(floors[workChanges])
+	looks, _ := g.leftLocked(floors[workLooks])
+	switch {
+	case changes > 0:
+		p.changes = 10 * time.Minute / time.Duration(changes)
+	case looks > 0:
 		p.changes = g.everyLocked(10 * time.Minute)
+	default:
+		p.changes = max(time.Hour, g.everyLocked(10*time.Minute))
 	}
 	return p
 }

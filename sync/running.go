@@ -44,6 +44,7 @@ type running struct {
 	bookkeeping error
 	local       bool      // reads nothing from Salesforce, and looks at everyone unsettled
 	tend        bool      // of those: at who waits for their time or turn
+	sure        bool      // only makes sure: whoever may be leaving is read by others
 	named       []string  // whom change events named; nil for any other run
 	goesOn      time.Time // when it began, where its row in the journal began before
 }

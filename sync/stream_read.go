@@ -94,7 +94,10 @@ func (*Engine) nap(ctx context.Context, wait time.Duration) {
 func (e *Engine) readBack(ctx context.Context, people map[string]named) error {
 	e.mu.Lock()
 	run := e.newRunLocked(Run{Kind: KindChanges, Trigger: triggerEvent, Actor: syncActor()})
-	run.named = slices.Sorted(maps.Keys(people))
+	run.named, run.sure = slices.Sorted(maps.Keys(people)), true
+	for _, n := range people {
+		run.sure = run.sure && !n.urgent
+	}
 	if last := e.flow.lastRun(); last.goesOn(run.Started) {
 		run.goesOn = run.Started
 		run.ID, run.Started, run.Counts = last.ID, last.Started, last.Counts
