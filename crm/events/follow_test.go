@@ -76,6 +76,7 @@ type bus struct {
 	got      []Batch
 	begun    []Start
 	states   []State
+	times    []time.Time // of states
 	renewed  int
 	mute     bool          // the other end says nothing unless told to
 	gate     chan struct{} // if not nil, Take waits for it
@@ -138,7 +139,7 @@ func (b *bus) Take(ctx context.Context, batch Batch) error {
 func (b *bus) State(s State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.states = append(b.states, s)
+	b.states, b.times = append(b.states, s), append(b.times, time.Now())
 }
 
 // at is the position that was stored last.
@@ -442,43 +443,6 @@ func TestRefusalAfterTheHead(t *testing.T) {
 			t.Errorf("begun %v, state %+v", b.starts(), b.last())
 		}
 	})
-}
-
-// Each error of Salesforce has its own pace.
-func TestPaces(t *testing.T) {
-	const second = time.Second
-	for _, tc := range []struct {
-		code     string
-		grpc     codes.Code
-		reason   Reason
-		min, max time.Duration
-		person   bool
-	}{
-		{"service.unavailable", codes.Internal, ReasonService, 5 * second, 5 * second, false},
-		{"", codes.Unavailable, ReasonNetwork, 0, second, false},
-		{"service.protection.triggered", codes.ResourceExhausted, ReasonThrottled, 60 * second, 60 * second, false},
-		{"concurrent.client.limit.exceeded", codes.ResourceExhausted, ReasonThrottled, 60 * second, 60 * second, false},
-		{"subscription.limit.exceeded", codes.ResourceExhausted, ReasonLimit, 900 * second, 900 * second, false},
-		{"topic.not.found", codes.PermissionDenied, ReasonTopic, 300 * second, 300 * second, true},
-		{"topic.meta.permission", codes.PermissionDenied, ReasonPermission, 300 * second, 300 * second, true},
-		{"service.tenant.license", codes.PermissionDenied, ReasonPermission, 300 * second, 300 * second, true},
-		{"subscription.fetch.topic.mismatch", codes.InvalidArgument, ReasonProtocol, 300 * second, 300 * second, true},
-		{"something.new", codes.PermissionDenied, ReasonPermission, 300 * second, 300 * second, true},
-		{"subscription.internal.error", codes.Internal, ReasonService, 5 * second, 5 * second, false},
-	} {
-		follow(t, Options{}, func(t *testing.T, b *bus) {
-			l, _ := b.next()
-			began := time.Now()
-			l.end(ended(tc.code, tc.grpc))
-			if s := b.last(); s.Reason != tc.reason || s.Person != tc.person {
-				t.Errorf("%s: state %+v", tc.code, s)
-			}
-			b.next()
-			if took := time.Since(began); took < tc.min || took > tc.max {
-				t.Errorf("%s: tried again after %s", tc.code, took)
-			}
-		})
-	}
 }
 
 func TestTokenIsRenewedOnce(t *testing.T) {
