@@ -60,7 +60,8 @@ const sourceNow = "COALESCE((SELECT hash FROM crm_users WHERE org_id = $1 AND id
 
 // OpenAttention opens items, at most one a kind and subject: one that is open
 // already only gets the new detail. What a person ignores stays closed until its
-// detail or its Salesforce user changes. It returns how many were opened.
+// detail or its Salesforce user changes; once it is opened again, nobody ignores
+// it. It returns how many were opened.
 func (j *Journal) OpenAttention(ctx context.Context, rows []AttentionRow) (opened int, err error) {
 	if len(rows) == 0 {
 		return 0, nil
@@ -77,11 +78,12 @@ func (j *Journal) OpenAttention(ctx context.Context, rows []AttentionRow) (opene
 				return fmt.Errorf("open attention item: %w", err)
 			}
 			opened += int(n)
+			settle, args := `UPDATE attention SET how = '' WHERE org_id = $1 AND kind = $2 AND subject = $3 AND how = 'ignored'`, []any{j.org, a.Kind, a.Subject}
 			if n == 0 {
-				if _, err := tx.Exec(ctx, `UPDATE attention SET detail = $4 WHERE org_id = $1 AND kind = $2 AND subject = $3 AND resolved = 0 AND detail <> $4`,
-					j.org, a.Kind, a.Subject, a.Detail); err != nil {
-					return fmt.Errorf("refresh attention item: %w", err)
-				}
+				settle, args = `UPDATE attention SET detail = $4 WHERE org_id = $1 AND kind = $2 AND subject = $3 AND resolved = 0 AND detail <> $4`, append(args, a.Detail)
+			}
+			if _, err := tx.Exec(ctx, settle, args...); err != nil {
+				return fmt.Errorf("refresh attention item: %w", err)
 			}
 		}
 		return nil

@@ -85,12 +85,14 @@ func TestIgnoredAttention(t *testing.T) {
 		if got := open(); len(got) != 1 {
 			t.Fatalf("the user changed, and nobody hears of it: %+v", got)
 		}
-		must(t, x.engine.ResolveAttention(t.Context(), open()[0].ID, ignore, dana))
-		left, err = x.engine.Attention(t.Context(), true)
-		if err != nil {
-			t.Fatal(err)
+		if left, err = x.engine.Attention(t.Context(), true); err != nil || len(left) != 0 {
+			t.Fatalf("open, and listed as ignored: %+v, %v", left, err)
 		}
-		must(t, x.engine.ResolveAttention(t.Context(), left[len(left)-1].ID, rostersync.Decision{How: rostersync.Retry}, dana))
+		must(t, x.engine.ResolveAttention(t.Context(), open()[0].ID, ignore, dana))
+		if left, err = x.engine.Attention(t.Context(), true); err != nil || len(left) != 1 {
+			t.Fatalf("ignored again: %+v, %v", left, err)
+		}
+		must(t, x.engine.ResolveAttention(t.Context(), left[0].ID, rostersync.Decision{How: rostersync.Retry}, dana))
 		x.engine.Poll()
 		if got := open(); len(got) != 1 {
 			t.Errorf("wanted back: %+v", got)
