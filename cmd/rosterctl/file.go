@@ -26,8 +26,7 @@ func (t *tool) exportCommand() *cobra.Command {
 	var format, name string
 	c := command("export [flags]", "Write users into a file, which can be imported again", 0, 0, func(ctx context.Context, _ []string) error {
 		if format == "" {
-			format = "csv"
-			if t.format == "json" {
+			if format = formatOf(name); t.format == "json" {
 				format = "json"
 			}
 		}
@@ -53,12 +52,20 @@ func (t *tool) exportCommand() *cobra.Command {
 		return nil
 	})
 	filterFlags(c, &f)
-	c.Flags().StringVar(&format, "format", "", "csv or json; csv when left out")
+	c.Flags().StringVar(&format, "format", "", "csv or json; as the file's name ends when left out")
 	c.Flags().StringSliceVar(&columns, "columns", nil, "`NAMES` of attributes, separated by commas, and id, status and license_types; all when left out")
 	c.Flags().StringVar(&name, "file", "", "`file` to write to; standard output when left out")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"csv", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("columns", t.completeNames(0))
 	return c
+}
+
+// formatOf is the format of a file of users of this name.
+func formatOf(name string) string {
+	if strings.HasSuffix(strings.ToLower(name), ".json") {
+		return "json"
+	}
+	return "csv"
 }
 
 func copyFile(to io.Writer, from io.Reader) error {
@@ -76,10 +83,7 @@ func (t *tool) importCommand() *cobra.Command {
 			return &usageError{"--dry-run goes with neither --yes nor --detach nor --confirm-count", ""}
 		}
 		if o.Format == "" {
-			o.Format = "csv"
-			if strings.HasSuffix(strings.ToLower(args[0]), ".json") {
-				o.Format = "json"
-			}
+			o.Format = formatOf(args[0])
 		}
 		in := t.in
 		if args[0] != "-" {

@@ -32,7 +32,7 @@ func (t *tool) activityCommand() *cobra.Command {
 		}
 		return t.show(page.Activity, func(w io.Writer) {
 			for i := range page.Activity {
-				fmt.Fprintln(w, plain(actionText(&page.Activity[i])+" user "+page.Activity[i].UserID))
+				fmt.Fprintln(w, plain(entryText(&page.Activity[i])))
 			}
 			if page.Next != 0 {
 				fmt.Fprintf(t.err, "there is more: rosterctl activity --before %d\n", page.Next)
@@ -70,7 +70,15 @@ func (t *tool) activity(ctx context.Context, f control.ActivityFilter, run strin
 	return t.client.RunChanges(ctx, id, f)
 }
 
-// actionText is one entry of the activity log on a line.
+// entryText is one entry of the activity log on a line, and whom it is about.
+func entryText(a *control.Activity) string {
+	if a.UserID == "" {
+		return actionText(a)
+	}
+	return actionText(a) + " user " + a.UserID
+}
+
+// actionText is what was done.
 func actionText(a *control.Activity) string {
 	text := fmt.Sprintf("%s  %s: %s", at(a.At), actor(a.Actor), a.Verb)
 	if a.Reason != "" {

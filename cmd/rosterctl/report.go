@@ -75,7 +75,7 @@ func (t *tool) followActivity(ctx context.Context, f control.ActivityFilter) err
 		case t.format == "json":
 			err = e.Encode(a)
 		default:
-			_, err = fmt.Fprintln(t.out, plain(actionText(&a)+" user "+a.UserID))
+			_, err = fmt.Fprintln(t.out, plain(entryText(&a)))
 		}
 		if err != nil {
 			return fmt.Errorf("write the answer: %w", err)
