@@ -161,6 +161,12 @@ func (c *Client) AuthorizeSelf(ctx context.Context, w WithToken, state string) (
 	}{w, state})
 }
 
+// SuperuserRequests lists who is to be a superuser and waits for a second
+// administrator.
+func (c *Client) SuperuserRequests(ctx context.Context) (SuperuserPage, error) {
+	return get[SuperuserPage](ctx, c, "/v1/superuser-requests", nil)
+}
+
 // SuperuserRequest says who wants a user to be a superuser.
 func (c *Client) SuperuserRequest(ctx context.Context, ref string) (SuperuserState, error) {
 	return get[SuperuserState](ctx, c, userPath(ref, "/superuser-request"), nil)

@@ -134,7 +134,7 @@ var known = []struct {
 	{dialer.ErrLocal, http.StatusConflict, CodeProtected, ""},
 	{dialer.ErrLastAdmin, http.StatusConflict, CodeProtected, "make somebody else an administrator first"},
 	{dialer.ErrInUse, http.StatusConflict, CodeInUse, ""},
-	{dialer.ErrTwoPersons, http.StatusConflict, CodeConfirm, "ask for it with users superuser ID, and have another administrator confirm it"},
+	{dialer.ErrTwoPersons, http.StatusConflict, CodeConfirm, "ask for it on the page of the user or with users superuser ID, and have another administrator confirm it"},
 	{dialer.ErrSamePerson, http.StatusForbidden, CodeForbidden, "have another administrator confirm it"},
 	{dialer.ErrNoRequest, http.StatusConflict, CodeConflict, "an administrator asks first, and the request waits for a day"},
 	{dialer.ErrSalesforceOwned, http.StatusConflict, CodeSalesforce, "change it in Salesforce"},

@@ -73,6 +73,7 @@ func routes() map[string]route {
 		"authorize-self":     {Dialer, "POST", "/v1/sessions:authorization", `{"token":"none","ip":"192.0.2.7"}`},
 		"ask-authorization":  {Manager, "POST", "/v1/users/{id}:ask-authorization", ""},
 		"set-authorization":  {Admin, "POST", "/v1/users/{id}:set-authorization", `{"state":"authorized","reason":"seen in Setup"}`},
+		"superuser-requests": {Viewer, "GET", "/v1/superuser-requests", ""},
 		"superuser-request":  {Viewer, "GET", "/v1/users/{id}/superuser-request", ""},
 		"ask-superuser":      {Admin, "POST", "/v1/users/{id}:ask-superuser", `{"reason":"on call"}`},
 		"confirm-superuser":  {Admin, "POST", "/v1/users/{id}:confirm-superuser", ""},

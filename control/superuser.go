@@ -13,6 +13,8 @@ import (
 // SuperuserDirectory keeps who is to be a superuser, where the org asks for two
 // administrators. *directory.Directory does.
 type SuperuserDirectory interface {
+	// SuperuserRequests returns those that wait.
+	SuperuserRequests(ctx context.Context) ([]dialer.SuperuserRequest, error)
 	SuperuserRequest(ctx context.Context, userID string) (dialer.SuperuserRequest, error)
 	AskSuperuser(ctx context.Context, userID, reason string, by dialer.Actor) (dialer.SuperuserRequest, error)
 	WithdrawSuperuser(ctx context.Context, userID, reason string, by dialer.Actor) error
@@ -25,8 +27,20 @@ type SuperuserState struct {
 	Request *dialer.SuperuserRequest `json:"request" doc:"null where nobody asked"`
 }
 
+// SuperuserPage is the requests for superusers that wait.
+type SuperuserPage struct {
+	Requests []dialer.SuperuserRequest `json:"requests" nullable:"false"`
+}
+
 func (s *Server) routeSuperusers() {
 	tags := []string{"users"}
+	handle(s, Viewer, huma.Operation{
+		OperationID: "superuser-requests", Method: http.MethodGet, Path: "/v1/superuser-requests", Tags: tags,
+		Summary: "Who is to be a superuser, and waits for a second administrator",
+	}, func(ctx context.Context, c call, _ *struct{ InOrg }) (*answer[SuperuserPage], error) {
+		list, err := c.Directory.SuperuserRequests(ctx)
+		return &answer[SuperuserPage]{SuperuserPage{append([]dialer.SuperuserRequest{}, list...)}}, err
+	})
 	handle(s, Viewer, huma.Operation{
 		OperationID: "superuser-request", Method: http.MethodGet, Path: "/v1/users/{id}/superuser-request", Tags: tags,
 		Summary: "Who wants a user to be a superuser",

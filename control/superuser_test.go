@@ -42,6 +42,15 @@ func TestSuperusersTakeTwo(t *testing.T) {
 		if seen := decode[SuperuserState](t, s.ask(t, Viewer, "GET", rep1+"/superuser-request", "")); seen.Request == nil || seen.Request.Reason != "on call" {
 			t.Errorf("seen: %+v", seen)
 		}
+		waiting := func() int {
+			return len(decode[SuperuserPage](t, s.ask(t, Viewer, "GET", "/v1/superuser-requests", "")).Requests)
+		}
+		if n := waiting(); n != 1 || r.UserID != s.ids["rep1@acme.example.com"] {
+			t.Errorf("%d wait, of %q", n, r.UserID)
+		}
+		if others := decode[SuperuserPage](t, s.ask(t, Viewer, "GET", "/v1/superuser-requests?org=beta", "")); len(others.Requests) != 0 {
+			t.Errorf("in another org wait %+v", others)
+		}
 		refused(t, s.ask(t, Admin, "POST", rep1+":confirm-superuser", ""), 403, CodeForbidden)
 		refused(t, s.ask(t, Manager, "POST", rep1+":confirm-superuser", ""), 403, CodeForbidden)
 		if u := s.user(t, "rep1@acme.example.com"); u.Superuser {
@@ -54,6 +63,9 @@ func TestSuperusersTakeTwo(t *testing.T) {
 		log, err := s.dirs["acme"].Activity(t.Context(), dialer.ActivityQuery{UserID: a.User.ID, Newest: true, Limit: 1})
 		if err != nil || log[0].Actor.Name != "second" || log[0].Note != "asked for by the-admin; on call" {
 			t.Errorf("activity: %+v, %v", log, err)
+		}
+		if n := waiting(); n != 0 {
+			t.Errorf("confirmed, and %d wait", n)
 		}
 		refused(t, other(":confirm-superuser"), 409, CodeConflict) // a request is good once
 

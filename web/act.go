@@ -15,6 +15,7 @@ type question struct {
 	Danger bool
 	Text   []string
 	Reason bool
+	Must   bool   // a reason is needed
 	Field  string // a value to type in, "" for none
 	Back   string
 }
@@ -55,6 +56,9 @@ func (v *visit) askUser() error {
 			"Access ends now, and every open session with it. Seats are freed; those purchased stay.",
 			"The leads of the user are unassigned. This cannot be undone: to take access away for a while, deactivate instead.",
 		}
+	case "ask-superuser":
+		q.Title, q.Button, q.Must = "Ask that "+fullName(u)+" be a superuser", "Ask", true
+		q.Text = []string{"Another administrator confirms it within a day, or refuses. Until then nothing changes."}
 	case "reseed":
 		q.Title, q.Button = "Write again what Salesforce gave to "+fullName(u), "Write again"
 		q.Text = []string{
@@ -79,6 +83,8 @@ func (v *visit) doUser() error {
 		return v.resetPassword()
 	case "reset-2fa", "require-2fa", "waive-2fa", "invite", "ask-authorization":
 		return v.signinAct(act)
+	case "ask-superuser", "confirm-superuser", "withdraw-superuser":
+		return v.superuserAct(act)
 	case "deactivate":
 		done, err := v.api.Deactivate(ctx, id, action)
 		if err != nil {

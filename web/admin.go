@@ -59,6 +59,7 @@ type attentionPage struct {
 	All         int
 	First, Next string
 	Ignored     bool // these are ignored
+	Wanted      []wanted
 }
 
 // attentionSize is how many items a page shows.
@@ -101,6 +102,11 @@ func (v *visit) attention() error {
 	page, err := list(v.r.Context())
 	if err != nil {
 		return err
+	}
+	if !p.Ignored {
+		if p.Wanted, err = v.superusers(); err != nil {
+			return err
+		}
 	}
 	p.All = len(page.Attention)
 	from := min(max(int(number64(v.query("from"))), 0), p.All)

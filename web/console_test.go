@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	adminToken  = "admin-token-0123456789"
+	secondToken = "second-token-0123456789"
 	viewerToken = "viewer-token-0123456789"
 )
 

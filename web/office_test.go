@@ -112,3 +112,63 @@ func TestSettleAttention(t *testing.T) {
 		t.Errorf("the ignored ones: %.3000s", page)
 	}
 }
+
+// Where a superuser takes two administrators, one asks on the user's page, and
+// another confirms or refuses.
+func TestSuperuserTakesTwo(t *testing.T) {
+	h, d := newCrowd(t)
+	at := "/o/acme/users/" + idOf(t, d, controltest.Person(1))
+	if _, _, page := h.get(at); strings.Contains(page, "ask-superuser") {
+		t.Error("it is offered where one suffices")
+	}
+	if _, err := d.SetOrgSettings(t.Context(), map[dialer.Field]any{dialer.OrgTwoPersons: true}, dialer.Actor{Kind: "admin", Name: "sam"}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, page := h.get(at)
+	has(t, page, at+"/do/ask-superuser")
+	_, _, page = h.get(at + "/do/ask-superuser")
+	has(t, page, "Another administrator confirms", "required")
+	ask := func() {
+		t.Helper()
+		_, _, page := h.send(at+"/do/ask-superuser", url.Values{"reason": {"on <call>"}})
+		has(t, page, "You want", "on &lt;call&gt;", ">Withdraw<")
+		if strings.Contains(page, "confirm-superuser") {
+			t.Error("who asks is offered to confirm")
+		}
+	}
+	if _, _, page = h.send(at+"/do/ask-superuser", nil); !strings.Contains(page, "note bad") {
+		t.Error("one asks without a reason")
+	}
+	ask()
+	if _, _, page = h.send(at+"/do/confirm-superuser", nil); !strings.Contains(page, "note bad") {
+		t.Error("who asks confirms")
+	}
+	h.login(viewerToken)
+	for _, path := range []string{at, "/o/acme/attention"} {
+		if _, _, page = h.get(path); strings.Contains(page, "on &lt;call&gt;") || strings.Contains(page, "-superuser") {
+			t.Errorf("a viewer is offered to decide at %s", path)
+		}
+	}
+	h.login(secondToken)
+	_, _, page = h.get("/o/acme/attention")
+	has(t, page, "Superusers to confirm", "on &lt;call&gt;", "dana", at)
+	_, _, page = h.get(at)
+	has(t, page, "dana wants", ">Refuse<", ">Confirm<")
+	_, _, page = h.send(at+"/do/withdraw-superuser", url.Values{"reason": {"no"}})
+	has(t, page, "The request is ended.", "ask-superuser")
+	h.login(adminToken)
+	ask()
+	h.login(secondToken)
+	_, _, page = h.send(at+"/do/confirm-superuser", nil)
+	has(t, page, "is a superuser.")
+	if strings.Contains(page, "ask-superuser") {
+		t.Error("a superuser is asked for once more")
+	}
+	if _, _, page = h.get("/o/acme/attention"); strings.Contains(page, "Superusers to confirm") {
+		t.Error("what was decided waits")
+	}
+	u, err := d.User(t.Context(), controltest.Person(1).Username)
+	if err != nil || !u.Superuser {
+		t.Errorf("the user is %+v, %v", u, err)
+	}
+}

@@ -22,7 +22,9 @@ type userPage struct {
 	Steps    []step
 	Activity []entry
 	Signin   *signinPart
-	Next     string // address of older activity
+	Wanted   *control.SuperuserRequest // somebody wants the user to be a superuser
+	MayAsk   bool                      // the visitor can ask for that
+	Next     string                    // address of older activity
 }
 
 // Full is the user's name, or what stands for it.
@@ -58,6 +60,9 @@ func (v *visit) user() error {
 	}
 	for _, n := range names {
 		p.Tabs = append(p.Tabs, tab{n[0], n[1], v.At("/users/%s", u.ID) + "?tab=" + n[0], n[0] == p.Tab})
+	}
+	if err := v.superuserPart(&p); err != nil {
+		return err
 	}
 	switch p.Tab {
 	case "why", "salesforce":

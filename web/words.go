@@ -30,7 +30,7 @@ func words() map[string]string {
 		"no_events":  "Change events do not come",
 		"permission": "The integration user lacks a permission", "powerdialer": "PowerDialer", "lmp": "LMP",
 		"create": "added", "link": "linked", "update": "changed", "schedule": "set to leave", "unschedule": "stays after all",
-		"deactivate": "deactivated", "activate": "activated", "settle": "settled", "ask": "asked to authorize",
+		"deactivate": "deactivated", "activate": "activated", "settle": "settled", "ask": "asked to authorize", "ask_superuser": "superuser asked for",
 		"integrated": "in step", "not_integrated": "not in step", "replicate": "reading Salesforce", "reconcile": "comparing and applying",
 		"queued": "waiting to start", "previewed": "counted, not started", "changed": "changed", "unchanged": "already so", "canceled": "stopped", "done": "done", "held": "held",
 	}

@@ -243,6 +243,21 @@ func (d *Directory) Follow(ctx context.Context, q dialer.ActivityQuery) (from in
 	}, nil
 }
 
+// OrgSettings are the usual ones.
+func (d *Directory) OrgSettings(context.Context) (dialer.OrgSettings, error) {
+	return dialer.OrgSettings{}, nil
+}
+
+// SuperuserRequests returns none.
+func (d *Directory) SuperuserRequests(context.Context) ([]dialer.SuperuserRequest, error) {
+	return nil, nil
+}
+
+// SuperuserRequest finds none.
+func (d *Directory) SuperuserRequest(context.Context, string) (dialer.SuperuserRequest, error) {
+	return dialer.SuperuserRequest{}, dialer.ErrNoRequest
+}
+
 // Deriver works out what follows from a user's attributes, for an org without
 // settings.
 func (d *Directory) Deriver(context.Context) (func(u *dialer.User) dialer.Derived, error) {

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +11,48 @@ import (
 	"github.com/rosterd/rosterd/store"
 )
 
-// superuserKey is where a request stands among what is kept of the org.
-func superuserKey(userID string) string { return "superuser/" + userID }
+// superuserPrefix begins the key of a request among what is kept of the org.
+const superuserPrefix = "superuser/"
+
+func superuserKey(userID string) string { return superuserPrefix + userID }
+
+// SuperuserRequests returns the requests that wait.
+func (d *Directory) SuperuserRequests(ctx context.Context) (list []dialer.SuperuserRequest, err error) {
+	err = d.db.Read(ctx, func(tx *store.Tx) error {
+		list = nil
+		return each(ctx, tx, func(rows *sql.Rows) error {
+			var id, text string
+			if err := rows.Scan(&id, &text); err != nil {
+				return err
+			}
+			r, err := d.readRequest(id, text)
+			if err == nil {
+				list = append(list, r)
+			}
+			if errors.Is(err, dialer.ErrNoRequest) {
+				err = nil
+			}
+			return err
+		}, `SELECT u.id, s.value FROM org_settings s JOIN dialer_users u ON u.org_id = s.org_id AND s.key = $2 || u.id
+			WHERE s.org_id = $1 AND s.key LIKE $2 || '%' AND u.status <> 'deleted' ORDER BY u.id`, d.org, superuserPrefix)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the requests for superusers: %w", err)
+	}
+	return list, nil
+}
+
+// readRequest reads what is kept of a request, unless it waits no more.
+func (d *Directory) readRequest(userID, text string) (r dialer.SuperuserRequest, err error) {
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return r, err
+	}
+	if !r.Until.After(d.now()) {
+		return dialer.SuperuserRequest{}, dialer.ErrNoRequest
+	}
+	r.UserID = userID
+	return r, nil
+}
 
 // SuperuserRequest returns the request for a user that waits, or
 // dialer.ErrNoRequest.
@@ -39,13 +80,7 @@ func (d *Directory) superuserRequest(ctx context.Context, tx *store.Tx, userID s
 	if err := rows.Scan(&text); err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return r, err
-	}
-	if !r.Until.After(d.now()) {
-		return dialer.SuperuserRequest{}, dialer.ErrNoRequest
-	}
-	return r, nil
+	return d.readRequest(userID, text)
 }
 
 func (d *Directory) dropRequest(ctx context.Context, tx *store.Tx, userID string) error {
@@ -56,7 +91,7 @@ func (d *Directory) dropRequest(ctx context.Context, tx *store.Tx, userID string
 // AskSuperuser notes that an administrator wants a user to be a superuser, in
 // place of an earlier request.
 func (d *Directory) AskSuperuser(ctx context.Context, userID, reason string, by dialer.Actor) (r dialer.SuperuserRequest, err error) {
-	r = dialer.SuperuserRequest{By: by, At: d.now().UTC(), Reason: tidy(reason)}
+	r = dialer.SuperuserRequest{UserID: userID, By: by, At: d.now().UTC(), Reason: tidy(reason)}
 	r.Until = r.At.Add(dialer.SuperuserTTL)
 	err = d.db.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.Lock(ctx, "directory", d.org); err != nil {
