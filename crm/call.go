@@ -190,10 +190,22 @@ func scrubNetwork(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return context.DeadlineExceeded
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return hinted("connection refused", "check login_url, the network and the proxy")
+		return &networkError{"connection refused", "check login_url, the network and the proxy"}
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return hinted("no such host "+dns.Name, "check login_url and this host's name servers")
+		return &networkError{"no such host " + dns.Name, "check login_url and this host's name servers"}
 	}
 	return err
 }
+
+// networkError is a fault on the way, which may end by itself, and what to look
+// at if it does not.
+type networkError struct{ text, hint string }
+
+func (e *networkError) Error() string { return e.text }
+
+// Hint says what an operator can do.
+func (e *networkError) Hint() string { return e.hint }
+
+// Retryable is true: an outage passes.
+func (*networkError) Retryable() bool { return true }

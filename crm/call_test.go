@@ -347,6 +347,14 @@ func TestErrorsNameNoURL(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "jane") || strings.Contains(err.Error(), "query?") {
 		t.Errorf("got %v; want an error without the query", err)
 	}
+	fault, ok := errors.AsType[interface {
+		error
+		Retryable() bool
+		Hint() string
+	}](err)
+	if !ok || !fault.Retryable() || !strings.Contains(fault.Hint(), "login_url") {
+		t.Errorf("got %#v; want an outage, which passes, with what to check if it does not", err)
+	}
 }
 
 func TestNow(t *testing.T) {

@@ -282,7 +282,12 @@ func (e *Engine) failed(ctx context.Context, run *running, outcome RunOutcome, e
 	e.notBefore[kind] = e.now().Add(wait)
 	due := run.due
 	e.mu.Unlock()
-	if run.Kind != KindFull || outcome != Cancelled {
+	switch {
+	case run.Kind != KindFull:
+		return nil
+	case outcome != Cancelled && run.Trigger == triggerRequest:
+		return e.remember(ctx, stateAgain, string(KindFull))
+	case outcome != Cancelled: // what made it due still does
 		return nil
 	}
 	pairs := []string{stateAgain, ""} // a person has the last word

@@ -361,6 +361,20 @@ func TestPollsGoOnWhileTheNightlyRunFails(t *testing.T) {
 	})
 }
 
+// A full sync that a person asked for and that failed is tried again by itself.
+func TestFailedRequestIsTriedAgain(t *testing.T) {
+	onBoth(t, wish{users: 10}, func(t *testing.T, x *world) {
+		x.org.Faults().Add(simorg.Rule{Endpoint: simorg.Query, Contains: "COUNT() FROM User ", Effect: simorg.Effect{Kind: simorg.ServerError}})
+		want(t, x.full(), rostersync.Failed, nil)
+		x.org.Faults().Clear()
+		x.restart(nil) // which does not wait until the next try is due
+		x.eventually("another full sync succeeds", func() bool {
+			last := mustValue(x.engine.Runs(t.Context(), 0, 1))[0]
+			return last.Trigger == "start" && last.Outcome == rostersync.Succeeded && x.status().State == "ok"
+		})
+	})
+}
+
 func count(runs []rostersync.Run, trigger string) (n int) {
 	for _, r := range runs {
 		if r.Trigger == trigger {

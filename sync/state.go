@@ -28,7 +28,7 @@ const (
 	stateShown     = "shown_fields"    // those that came back since everyone was read, in JSON
 	stateOrgID     = "org_id"          // pinned Salesforce org
 	stateSandbox   = "sandbox"         // whether it is one
-	stateAgain     = "again"           // the kind of run that a stop cut short
+	stateAgain     = "again"           // the kind of run to try again: a stop cut it short, or it failed whoever asked for it
 	stateSnapshot  = "snapshot_cursor" // how far a full sync got, in JSON
 	stateQuota     = "quota"           // what the governor knows beside the count of our calls, in JSON
 )
