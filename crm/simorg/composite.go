@@ -35,6 +35,9 @@ func (c *call) part(p part) (*call, *route, *reply) {
 	in := &call{
 		o: c.o, req: c.req, method: strings.ToUpper(p.Method), path: path, params: u.Query(), body: p.Body, sess: c.sess, inner: true,
 	}
+	if c.fault != nil && c.fault.Kind == ShortPage {
+		in.fault = c.fault
+	}
 	rt, bad := c.o.route(in)
 	if bad == nil && !rt.inner {
 		bad = (&apiError{400, "INVALID_INPUT", "the resource is not supported in composite requests: " + u.Path}).reply()
