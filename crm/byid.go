@@ -25,7 +25,8 @@ const (
 // ByID reads users by id, whatever the prefilter says. An id that Salesforce does not
 // return is yielded as a User with only that ID and a *NotVisibleError, and the stream
 // goes on; any other error ends it. Each id is answered once, however often it is
-// given. Up to 400 users cost one call, and so do up to 2,000.
+// given. Up to 2,000 users cost one call, or more where their rows are so wide that
+// Salesforce sends fewer on a page.
 //
 // A few ids go as one query, more as several in one composite call. The collections
 // resource, which also takes 2,000 ids, cannot read fields of parents such as
@@ -53,15 +54,22 @@ func (c *Client) byID(ctx context.Context, fields []string, ids []ID, yield func
 	var buf []User
 	for len(ids) > 0 {
 		n := min(len(ids), each*maxQueries)
-		chunk := ids[:n]
+		chunk, more := ids[:n], false
 		ids = ids[n:]
 		if len(chunk) <= each {
-			buf, err = c.someByID(ctx, dec, chunk, buf)
+			buf, more, err = c.someByID(ctx, dec, chunk, buf)
 		} else {
-			buf, err = c.manyByID(ctx, dec, chunk, each, buf)
+			buf, more, err = c.manyByID(ctx, dec, chunk, each, buf)
 		}
 		if err != nil {
 			return err
+		}
+		if more { // the rows are so wide that a page has fewer of them
+			queries := (n + each - 1) / each
+			each = max(1, min(each, len(buf)/queries))
+			var rest []ID
+			chunk, rest = parted(chunk, buf)
+			ids = append(rest, ids...)
 		}
 		if !yieldByID(chunk, buf, yield) {
 			return nil
@@ -85,6 +93,22 @@ func distinct(ids []ID) ([]ID, error) {
 	return out, nil
 }
 
+// parted tells those who came from those who did not.
+func parted(asked []ID, users []User) (came, rest []ID) {
+	found := make(map[ID]bool, len(users))
+	for i := range users {
+		found[users[i].ID] = true
+	}
+	for _, id := range asked {
+		if found[id] {
+			came = append(came, id)
+		} else {
+			rest = append(rest, id)
+		}
+	}
+	return came, rest
+}
+
 func yieldByID(asked []ID, users []User, yield func(User, error) bool) bool {
 	found := make(map[ID]bool, len(users))
 	for i := range users {
@@ -105,25 +129,27 @@ func byIDQuery(sel *selection, ids []ID) string {
 	return "SELECT " + sel.list + " FROM User WHERE Id IN ('" + strings.Join(ids, "','") + "')"
 }
 
-func (c *Client) someByID(ctx context.Context, d *decoder, ids []ID, buf []User) ([]User, error) {
-	users := buf
-	_, err := c.call(ctx, c.queryRequest(opByID, byIDQuery(d.sel, ids), maxPage), func(resp *http.Response) error {
+// someByID reads users by one query; more says that there are more of them.
+func (c *Client) someByID(ctx context.Context, d *decoder, ids []ID, buf []User) (users []User, more bool, err error) {
+	users = buf
+	_, err = c.call(ctx, c.queryRequest(opByID, byIDQuery(d.sel, ids), maxPage), func(resp *http.Response) error {
 		var head pageHead
 		var err error
 		users, head, err = d.page(resp.Body, buf[:0], len(ids))
 		if err != nil {
 			return err
 		}
-		return checkAsked(ids, users, head)
+		more = !head.done
+		return checkAsked(ids, users, more)
 	})
-	return users, err
+	return users, more, err
 }
 
-// checkAsked makes sure that a page holds nobody but those asked for, and all of them
-// that there are.
-func checkAsked(ids []ID, users []User, head pageHead) error {
-	if !head.done {
-		return shape("not done with %d ids", len(ids))
+// checkAsked makes sure that an answer holds nobody but those asked for, each once,
+// and somebody where it says that there are more.
+func checkAsked(ids []ID, users []User, more bool) error {
+	if more && len(users) == 0 {
+		return shape("nobody, yet not done with %d ids", len(ids))
 	}
 	asked := make(map[ID]bool, len(ids))
 	for _, id := range ids {
@@ -154,7 +180,8 @@ func (b *composite) get(ref, path string) {
 	b.Requests = append(b.Requests, subrequest{http.MethodGet, path, ref})
 }
 
-func (c *Client) manyByID(ctx context.Context, d *decoder, ids []ID, each int, buf []User) ([]User, error) {
+// manyByID is someByID by several queries in one call.
+func (c *Client) manyByID(ctx context.Context, d *decoder, ids []ID, each int, buf []User) (users []User, more bool, err error) {
 	var body composite
 	for i := 0; i < len(ids); i += each {
 		q := url.QueryEscape(byIDQuery(d.sel, ids[i:min(i+each, len(ids))]))
@@ -162,20 +189,20 @@ func (c *Client) manyByID(ctx context.Context, d *decoder, ids []ID, each int, b
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {
-		return buf, fmt.Errorf("encode composite request: %w", err)
+		return buf, false, fmt.Errorf("encode composite request: %w", err)
 	}
-	users := buf
+	users = buf
 	_, err = c.call(ctx, request{op: opByID, path: c.data("/composite"), body: raw}, func(resp *http.Response) error {
 		var pages int
 		var err error
-		users, pages, err = d.composite(resp.Body, buf[:0], opByID, each)
+		users, pages, more, err = d.composite(resp.Body, buf[:0], opByID, each)
 		if err != nil {
 			return err
 		}
 		if pages != len(body.Requests) {
 			return shape("%d answers to %d queries", pages, len(body.Requests))
 		}
-		return checkAsked(ids, users, pageHead{done: true})
+		return checkAsked(ids, users, more)
 	})
-	return users, err
+	return users, more, err
 }

@@ -260,6 +260,39 @@ func TestByID(t *testing.T) {
 	}
 }
 
+// A page is as long as Salesforce likes, whatever was asked for.
+func TestByIDOfShortPages(t *testing.T) {
+	w := newWorld(t, simorg.Options{Users: 600, Plain: true}, Options{}, standard)
+	fields, everyone := w.fields(t), slices.Sorted(maps.Keys(w.all(nil)))
+	w.org.Faults().HideUsers(func(u simorg.User) bool { return u.ID == everyone[1] })
+	w.org.Faults().Add(simorg.Rule{Effect: simorg.Effect{Kind: simorg.ShortPage, N: 70}})
+	for _, n := range []int{2, 300, 601} {
+		w.org.ResetCalls()
+		found, missing := map[ID]int{}, 0
+		for u, err := range w.ByID(t.Context(), fields, everyone[:n]) {
+			switch e, ok := errors.AsType[*NotVisibleError](err); {
+			case ok && e.ID == everyone[1]:
+				missing++
+			case err != nil:
+				t.Fatal(err)
+			default:
+				found[u.ID]++
+			}
+		}
+		if len(found) != n-1 || missing != 1 {
+			t.Errorf("%d: found %d, missing %d", n, len(found), missing)
+		}
+		for id, times := range found {
+			if times != 1 {
+				t.Errorf("%d: user %s came %d times", n, id, times)
+			}
+		}
+		if calls := w.org.Calls(); calls["query"]+calls["composite"] > 1+n/70 {
+			t.Errorf("%d: it took %v", n, calls)
+		}
+	}
+}
+
 // TestWar03OneLookupFails: unknown is not the same as not visible.
 func TestWar03OneLookupFails(t *testing.T) {
 	w := newWorld(t, simorg.Options{Users: 2000, Plain: true}, Options{MaxRetries: -1}, standard)
