@@ -259,6 +259,10 @@ func TestLoad(t *testing.T) {
 		if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "orgs[0].guard") {
 			t.Errorf("warnings %q", c.Warnings)
 		}
+		c = get(t, strings.Replace(minimal, "client_id: 3MVG9", "client_id: 3MVG9\n      budget: {calls_per_day: 5}", 1))
+		if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "budget.calls_per_day: 5 calls may not be enough") {
+			t.Errorf("warnings %q", c.Warnings)
+		}
 		c = get(t, strings.Replace(minimal, "client_id: 3MVG9", "client_id: 3MVG9\n      api_version: 67.0", 1))
 		if c.Orgs[0].Salesforce.APIVersion != "67.0" {
 			t.Errorf("version %q", c.Orgs[0].Salesforce.APIVersion)

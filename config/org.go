@@ -16,6 +16,7 @@ const (
 	maxPoll  = 24 * time.Hour
 	maxAfter = 90 * 24 * time.Hour
 	maxSeats = 10_000_000
+	fewCalls = 10
 )
 
 var licenseType = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
@@ -46,6 +47,9 @@ func (c *checker) org(path string, f *fileOrg) {
 	s.Policy = c.policy(path, f)
 	b := f.Salesforce.Budget
 	between(c, path+".salesforce.budget.calls_per_day", b.CallsPerDay, 0, 100_000_000, "; 0 means no budget of our own")
+	if b.CallsPerDay > 0 && b.CallsPerDay < fewCalls {
+		c.warn(path+".salesforce.budget.calls_per_day", "%d calls may not be enough for a single full sync, which takes about 6 and one for every 2,000 users", b.CallsPerDay)
+	}
 	between(c, path+".salesforce.budget.reserve_percent", b.ReservePercent, 0, 95, "")
 	s.Budget = rostersync.Budget{CallsPerDay: b.CallsPerDay, ReservePercent: b.ReservePercent}
 	s.Snapshot = rostersync.Snapshot(f.Salesforce.Snapshot)
