@@ -306,8 +306,8 @@ func (b *batch) loadSlot(ctx context.Context, s slot, column, condition string, 
 }
 
 func join(a, b string) string {
-	if a == "" {
-		return b
+	if a == "" || b == "" {
+		return a + b
 	}
 	return a + "; " + b
 }

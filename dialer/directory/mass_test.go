@@ -331,6 +331,9 @@ func TestMassUndo(t *testing.T) {
 		d.wait(6 * 24 * time.Hour)
 		undo, err := d.UndoMass(t.Context(), m.ID, root)
 		d.must(err)
+		if want := fmt.Sprintf("undo of mass action %d", m.ID); undo.Reason != want {
+			t.Errorf("the reason is %q, want %q", undo.Reason, want)
+		}
 		if undo = d.finish(undo.ID); tally(undo.Done) != "3 changed, 0 unchanged, 1 refused; 1 "+dialer.ErrMassSince.Error() {
 			t.Errorf("undo: %s", tally(undo.Done))
 		}
