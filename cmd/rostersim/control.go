@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +44,8 @@ func (c *control) handler() http.Handler {
 	}
 	maps.Copy(routes, c.faultRoutes())
 	maps.Copy(routes, c.eventRoutes())
+	index := slices.Sorted(maps.Keys(routes))
+	routes["GET /sim/{$}"] = func(*http.Request) (any, error) { return index, nil }
 	for pattern, h := range routes {
 		sim.Handle(pattern, answer(h))
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 )
 
@@ -45,6 +46,8 @@ func (s *sim) get(token, path string) int {
 // Everything that is known to go wrong with a Salesforce org can be had over HTTP.
 func TestFaultsCanBeHad(t *testing.T) {
 	s := start(t, "-users", "20", "-plain")
+	var known []string
+	s.ask(http.MethodGet, "", "", &known)
 	var people []map[string]any
 	s.ask(http.MethodGet, "users?limit=3&offset=1", "", &people)
 	one, two := people[0]["Id"].(string), people[1]["Id"].(string)
@@ -116,6 +119,9 @@ func TestFaultsCanBeHad(t *testing.T) {
 	} {
 		if got := s.ask(http.MethodPost, row.path, row.body, nil); got != http.StatusOK {
 			t.Errorf("%s: %s %s: got %d", row.what, row.path, row.body, got)
+		}
+		if !slices.Contains(known, "POST /sim/"+row.path) {
+			t.Errorf("%s is not listed", row.path)
 		}
 	}
 	for _, row := range []struct{ path, body string }{
