@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rosterd/rosterd/control"
 )
@@ -20,7 +21,8 @@ type addPage struct {
 	Here     string
 	First    string
 	Next     string
-	Age      any // when the oldest of these was read
+	Further  bool // not everybody was looked at of whom this page could be full
+	Age      any  // when the oldest of these was read
 }
 
 // Any reports whether the filter leaves anybody out.
@@ -50,7 +52,7 @@ func (v *visit) add() error {
 	if f.Search != "" && !q.Has("show") { // whoever looks for a name wants to know why it cannot be added
 		p.Shown, f.Eligible, f.NotAdded = "all", false, false
 	}
-	page, err := v.api.People(v.r.Context(), f, q.Get("cursor"))
+	page, err := v.lookForPeople(f, q.Get("cursor"))
 	if err != nil {
 		return err
 	}
@@ -80,13 +82,32 @@ func (v *visit) add() error {
 		p.First = at("")
 	}
 	if page.Next != "" {
-		p.Next = at(page.Next)
+		p.Next, p.Further = at(page.Next), len(page.People) < f.Limit
 	}
 	for _, id := range v.session.chosen(v.peopleSet()) {
 		p.Picked[id] = true
 		p.Count++
 	}
 	return v.page("add", "Add users from Salesforce", p)
+}
+
+// lookFor is how long a page goes on to look for more people: with what the rest
+// takes, it is there within a tenth of a second.
+const lookFor = 50 * time.Millisecond
+
+// lookForPeople reads a page of people. The API looks through a part of them at
+// a time, and may find few of a filter there: so it is asked on for a while.
+func (v *visit) lookForPeople(f control.PeopleFilter, cursor string) (control.PeoplePage, error) {
+	began := time.Now()
+	all, err := v.api.People(v.r.Context(), f, cursor)
+	for err == nil && all.Next != "" && len(all.People) < f.Limit && time.Since(began) < v.c.lookFor {
+		more := f
+		more.Limit -= len(all.People)
+		var page control.PeoplePage
+		page, err = v.api.People(v.r.Context(), more, all.Next)
+		all.People, all.Next = append(all.People, page.People...), page.Next
+	}
+	return all, err
 }
 
 // pickPeople keeps what was ticked on one page of the list, and goes on.

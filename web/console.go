@@ -31,7 +31,8 @@ type Console struct {
 	sessions *sessions
 	throttle *throttle
 	handler  http.Handler
-	version  string // of the static files
+	version  string        // of the static files
+	lookFor  time.Duration // how long a page goes on to look for people
 
 	once    sync.Once
 	closing chan struct{} // closed by Close, to end event streams
@@ -45,7 +46,7 @@ func New(api http.Handler, o Options) (*Console, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Console{api: api, o: o, log: o.Log, sessions: newSessions(), throttle: newThrottle(), closing: make(chan struct{})}
+	c := &Console{api: api, o: o, log: o.Log, sessions: newSessions(), throttle: newThrottle(), lookFor: lookFor, closing: make(chan struct{})}
 	static, err := fs.Sub(files, "static")
 	if err != nil {
 		return nil, fmt.Errorf("open the static files: %w", err)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rosterd/rosterd/control/controltest"
 	"github.com/rosterd/rosterd/dialer"
@@ -171,4 +172,19 @@ func TestSuperuserTakesTwo(t *testing.T) {
 	if err != nil || !u.Superuser {
 		t.Errorf("the user is %+v, %v", u, err)
 	}
+}
+
+// A filter that fits few is looked for further than one part of the list, and
+// where that takes too long the page says so.
+func TestAddLooksFurther(t *testing.T) {
+	h, _ := newCrowd(t)
+	h.lookFor = time.Minute
+	_, _, page := h.get("/o/acme/add?show=all&department=x")
+	has(t, page, "Jo Smith")
+	if strings.Contains(page, "Look further") {
+		t.Error("the last page has another")
+	}
+	h.lookFor = 0
+	_, _, page = h.get("/o/acme/add?show=all&role=x")
+	has(t, page, "look further", ">Look further<")
 }
