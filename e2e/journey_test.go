@@ -162,6 +162,9 @@ func TestConsoleAccessible(t *testing.T) {
 	}
 	held := w.full(t, 4)
 	dry := w.sync(t, []string{"--full", "--dry-run"}, 0, 4)
+	w.ctl(t, "org", "set", "two_person_superusers=true").must(t)
+	w.ctl(t, "users", "superuser", w.staff[3].ID, "--reason", "on call in November").must(t)
+	ask := "/o/acme/users/" + w.user(t, w.staff[4].ID).ID + "/do/ask-superuser"
 	id := w.user(t, w.staff[3].ID).ID
 	b := newBrowser(t, w.base)
 	b.theme("light")
@@ -196,7 +199,7 @@ func TestConsoleAccessible(t *testing.T) {
 		"/o/acme/mass?verb=set", "/o/acme/mass?verb=add", "/o/acme/mass?verb=set&field=ring_timeout_seconds", mass, "/o/acme/sync", "/o/acme/runs",
 		fmt.Sprintf("/o/acme/runs/%d", held.ID), fmt.Sprintf("/o/acme/runs/%d", dry.ID), "/o/acme/licenses", "/o/acme/activity", "/o/acme/leavers", "/o/acme/attention",
 		"/o/acme/health", "/o/acme/sessions", "/o/acme/sessions?state=all", "/o/acme/groups", "/o/acme/groups?kind=permission_group", "/o/acme/settings",
-		"/o/acme/users/import", "/o/acme/users?f=title&op=contains&v=e", "/o/acme/activity?verb=deactivate", group, "/o/acme/add/review", own, "/o/acme/numbers",
+		"/o/acme/users/import", "/o/acme/users?f=title&op=contains&v=e", "/o/acme/activity?verb=deactivate", group, "/o/acme/add/review", own, ask, "/o/acme/numbers",
 		"/o/acme/numbers?show=available", "/o/acme/attention?show=ignored", "/keys", "/nowhere",
 	}
 	slashes := strings.NewReplacer("/o/acme", "", "/", "-", "?", "-")
