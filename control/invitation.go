@@ -19,11 +19,12 @@ import (
 
 // Accepting an invitation needs no token of the API: the invitation is one. What
 // anybody may call is throttled: an invitation cannot be guessed, but looking
-// one up costs the database something.
+// one up costs the database something. Who succeeds is not counted, so that the
+// new people of an office, who have one address, do not wait for each other.
 const (
-	acceptEach  = 10                     // attempts at once from one address
+	acceptEach  = 10                     // attempts that fail at once from one address
 	acceptEvery = 6 * time.Second        // one more each
-	acceptAll   = 100                    // attempts at once in all
+	acceptAll   = 100                    // attempts that fail at once in all
 	acceptRate  = 100 * time.Millisecond // one more each
 	acceptKnown = 10_000                 // addresses remembered
 )
@@ -44,13 +45,17 @@ func (s *Server) routeInvitation() {
 		}
 	},
 	) (*answer[Accepted], error) {
-		if wait := s.accepts.wait(addressOf(ctx), time.Now()); wait > 0 {
+		from := addressOf(ctx)
+		if wait := s.accepts.wait(from, time.Now()); wait > 0 {
 			p := newProblem(http.StatusTooManyRequests, CodeLocked, "too many attempts", "try again later")
 			p.header = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(wait.Seconds())))}}
 			return nil, p
 		}
 		for _, name := range s.orgs { // the invitation says which, to the one that gave it
 			_, err := s.o.Orgs[name].Directory.AcceptInvitation(ctx, in.Body.Token, in.Body.Password)
+			if err == nil {
+				s.accepts.succeeded(from, time.Now())
+			}
 			if !errors.Is(err, dialer.ErrInvitation) {
 				return &answer[Accepted]{Accepted{err == nil}}, err
 			}
@@ -114,6 +119,17 @@ func (t *throttle) wait(from string, now time.Time) time.Duration {
 		return time.Second
 	}
 	return 0
+}
+
+// succeeded takes back that an attempt was counted.
+func (t *throttle) succeeded(from string, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, l := range []*rate.Limiter{t.all, t.each[from]} {
+		if l != nil {
+			l.AllowN(now, -1)
+		}
+	}
 }
 
 // forgetLocked makes room: for who has not tried for long nothing is to be
