@@ -172,7 +172,7 @@ func (d *Directory) foretell(ctx context.Context, id int64) (dialer.MassAction, 
 	for more := true; more; {
 		var items []massItem
 		err := d.db.Read(ctx, func(tx *store.Tx) (err error) {
-			items, err = readItems(ctx, tx, id, m.Total+1, pageSize)
+			items, err = readItems(ctx, tx, id, m.Total+1, chunkSize)
 			if err != nil || len(items) == 0 {
 				return err
 			}
@@ -196,7 +196,7 @@ func (d *Directory) foretell(ctx context.Context, id int64) (dialer.MassAction, 
 			count(&m.Preview, &items[i])
 		}
 		m.Total += int64(len(items))
-		more = len(items) == pageSize
+		more = len(items) == chunkSize
 	}
 	preview, err := countsText(&m.Preview)
 	if err != nil {

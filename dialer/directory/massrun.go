@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// chunkSize is how many users one transaction of a mass action takes. The
-	// sync and people wait for no more than those.
+	// chunkSize is how many users one transaction of a mass action takes, and of
+	// its dry run. The sync and people wait for no more than those, and what is
+	// kept of users in memory is theirs alone.
 	chunkSize = 500
 	// massPoll is how often it is looked whether another program started a mass
 	// action, or died in the middle of one.
