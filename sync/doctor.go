@@ -61,19 +61,34 @@ func (e *Engine) Doctor(ctx context.Context) ([]CheckResult, error) {
 		err = &hinted{errors.New(strings.Join(over, ", ")), "buy the seats that are in use, or deactivate people; until then nobody is added"}
 	}
 	add("seats", strings.Join(seats, ", "), err)
-	q := e.quota.status(e.wish())
-	var spent error
-	if q.Level == levelExhausted {
-		spent = ErrQuota
+	return append(out, e.doctorQuota(ctx)), nil
+}
+
+func (e *Engine) doctorQuota(ctx context.Context) CheckResult {
+	r := CheckResult{Name: "quota"}
+	g, _, err := e.governor(ctx)
+	if err != nil {
+		r.Detail = err.Error()
+		return r
 	}
-	add("quota", fmt.Sprintf("%s: we made %d calls in 24 hours, %d are left to us", q.Level, q.Ours, q.BudgetLeft), spent)
-	return out, nil
+	q := g.status(e.wish())
+	r.OK, r.Detail = q.Level != levelExhausted, fmt.Sprintf("%s: API calls that we made in 24 hours: %d", q.Level, q.Ours)
+	if q.BudgetLeft >= 0 {
+		r.Detail += fmt.Sprintf(", left to us: %d", q.BudgetLeft)
+	}
+	if !r.OK {
+		r.Hint = "routine work goes on by itself when calls of the last 24 hours have aged: see rosterctl quota"
+	}
+	return r
 }
 
 // doctorStream says how changes are found. That there are no events is wrong
 // only where a person can mend it.
 func (e *Engine) doctorStream() (string, error) {
-	s := e.changesStatus(true)
+	e.mu.Lock()
+	leads := e.base != nil
+	e.mu.Unlock()
+	s := e.changesStatus(leads)
 	e.flow.mu.Lock()
 	person := e.flow.state.Person
 	e.flow.mu.Unlock()

@@ -47,6 +47,9 @@ type QuotaError struct {
 
 // Error gives the figures.
 func (e *QuotaError) Error() string {
+	if e.Need == 1 {
+		return "it takes an API call, and the " + e.What + " leaves none"
+	}
 	return fmt.Sprintf("the run needs about %d calls and the %s leaves %d", e.Need, e.What, max(e.Left, 0))
 }
 

@@ -302,7 +302,10 @@ type runKey struct{}
 func (e *Engine) meter(ctx context.Context, _ string) error {
 	run, ok := ctx.Value(runKey{}).(*running)
 	if !ok {
-		return e.quota.spend(workRequest, false, false)
+		if err := e.quota.spend(workRequest, false, false); err != nil { // there is no run to repeat with an override
+			return &hinted{err, "wait until calls of the last 24 hours have aged: see rosterctl quota"}
+		}
+		return nil
 	}
 	w, override := run.work()
 	if err := e.quota.spend(w, override, run.DryRun); err != nil {

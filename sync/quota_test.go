@@ -237,3 +237,30 @@ func TestUsageSurvivesRestart(t *testing.T) {
 		}
 	})
 }
+
+// Doctor asks with calls of its own, which nobody can have made beyond the quota.
+func TestDoctorWithoutQuota(t *testing.T) {
+	inBubble(t, wish{cfg: func(c *rostersync.Config) { c.Budget.CallsPerDay = 12 }}, func(t *testing.T, x *world, _ *hose) {
+		for range 5 {
+			_, _ = x.engine.Doctor(t.Context())
+		}
+		for _, name := range []string{"users", "quota"} {
+			if c := x.advice(name); c.OK || strings.Contains(c.Hint, "--override") || strings.Contains(c.Detail, "1 calls") || !strings.Contains(c.Hint, "rosterctl quota") {
+				t.Errorf("%s: %+v", name, c)
+			}
+		}
+	})
+}
+
+// Who stands by tells what the one in charge wrote down.
+func TestQuotaOfStandby(t *testing.T) {
+	onBoth(t, wish{users: 5, cfg: func(c *rostersync.Config) { c.Budget.CallsPerDay = 1000 }}, func(t *testing.T, x *world) {
+		x.full()
+		want := x.quota()
+		got, err := x.another(x.open()).Quota(t.Context())
+		must(t, err)
+		if got.Ours != want.Ours || got.Used != want.Used || got.BudgetLeft != 1000-want.Ours || want.Ours == 0 || !strings.Contains(got.Why[0], "in charge") {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,11 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 	if err := e.statusCounts(ctx, &st); err != nil {
 		return st, err
 	}
-	st.Quota, st.Changes = e.quota.status(e.wish()), e.changesStatus(leads)
+	g, leads, err := e.governor(ctx)
+	if err != nil {
+		return st, err
+	}
+	st.Quota, st.Changes = g.status(e.wish()), e.changesStatus(leads)
 	if current != nil {
 		if v, _ := current.view(); v.Outcome == Running && v.ID != 0 { // one that has ended is only being put away
 			st.Running, st.State = v.ID, "running"
@@ -135,9 +140,40 @@ func (e *Engine) judgeState(st *Status, s state, troubles []trouble, deferred st
 }
 
 // Quota says how the API quota stands.
-func (e *Engine) Quota(context.Context) (QuotaStatus, error) {
+func (e *Engine) Quota(ctx context.Context) (QuotaStatus, error) {
 	cfg := e.config()
-	return e.quota.explain(e.wish(), cfg.Full.Next(e.now()), e.cost, e.calm(cfg)), nil
+	g, leads, err := e.governor(ctx)
+	if err != nil {
+		return QuotaStatus{}, err
+	}
+	if leads {
+		return g.explain(e.wish(), cfg.Full.Next(e.now()), e.cost, e.calm(cfg)), nil
+	}
+	q := g.explain(cfg.Poll, cfg.Full.Next(e.now()), func(k Kind) int { return g.cost(k, firstCost) }, false)
+	q.Why = slices.Insert(q.Why, 0, "Another instance is in charge; this is what it wrote down last.")
+	return q, nil
+}
+
+// governor is what knows the quota: where another instance is in charge, by what
+// that wrote down.
+func (e *Engine) governor(ctx context.Context) (g *governor, leads bool, err error) {
+	e.mu.Lock()
+	leads = e.base != nil
+	e.mu.Unlock()
+	if leads {
+		return e.quota, true, nil
+	}
+	s, err := e.journal.State(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	hours, err := e.journal.Calls(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	g = newGovernor(e.config().Budget, evenly())
+	g.load(hours, s[stateQuota])
+	return g, false, nil
 }
 
 // publish sets the gauges.
