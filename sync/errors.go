@@ -61,6 +61,14 @@ func (e *QuotaError) Hint() string {
 // Is makes a QuotaError an ErrQuota.
 func (e *QuotaError) Is(target error) bool { return target == ErrQuota }
 
+// calls says how many calls, about.
+func calls(n int) string {
+	if n == 1 {
+		return "1 call"
+	}
+	return fmt.Sprintf("%d calls", n)
+}
+
 // AddResult is how adding one Salesforce user to the dialer ended.
 type AddResult struct {
 	Ref          string `json:"ref"`

@@ -184,10 +184,10 @@ func (s *QuotaStatus) words(refused, silent bool) []string {
 		}
 	}
 	if full.State == "stops" && s.Level != levelExhausted {
-		add("No full sync begins by itself: one takes about %d calls and must leave %d for finding people who leave.", full.Cost, full.Floor)
+		add("No full sync begins by itself: one takes about %s and must leave %d for finding people who leave.", calls(full.Cost), full.Floor)
 	}
 	if s.Overridden > 0 {
-		add("%d calls of the last 24 hours were made beyond that, because a person said so.", s.Overridden)
+		add("Beyond that, because a person said so, rosterd made %s within the last 24 hours.", calls(s.Overridden))
 	}
 	return say
 }

@@ -119,11 +119,11 @@ func (e *Engine) way(crmc *crm.Client, wish Snapshot, n int) (Snapshot, string) 
 	case wish == SnapshotREST, wish == SnapshotBulk:
 		return wish, "the configuration says so"
 	case n > bulkFrom:
-		return SnapshotBulk, fmt.Sprintf("%d users take about %d calls in bulk, and %d by REST", n, bulk, rest)
+		return SnapshotBulk, fmt.Sprintf("%d users take about %s in bulk, and %d by REST", n, calls(bulk), rest)
 	case scarce && bulk < rest:
 		return SnapshotBulk, fmt.Sprintf("calls are short, and %d users take about %d in bulk, and %d by REST", n, bulk, rest)
 	}
-	return SnapshotREST, fmt.Sprintf("%d users take about %d calls by REST, at once", n, rest)
+	return SnapshotREST, fmt.Sprintf("%d users take about %s by REST, at once", n, calls(rest))
 }
 
 // snapshotCalls is about how many calls a snapshot of n users takes.
