@@ -45,6 +45,9 @@ type DB struct {
 	reader  *sql.DB
 	writers chan *conn // SQLite: one slot; a nil conn is opened when taken
 	readers chan *conn
+
+	closing sync.Once
+	closed  error // how it was closed
 }
 
 // Open opens the database that url names: sqlite:///absolute/path, a file that
@@ -100,8 +103,14 @@ func (db *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Close closes the database, waiting for the transactions under way.
+// Close closes the database, waiting for the transactions under way. Once is
+// enough.
 func (db *DB) Close() error {
+	db.closing.Do(func() { db.closed = db.shut() })
+	return db.closed
+}
+
+func (db *DB) shut() error {
 	if db.Postgres() {
 		err := db.sql.Close()
 		db.pool.Close()
