@@ -17,6 +17,7 @@ const (
 	adminToken   = "admin-token-0123456789"
 	supportToken = "support-token-0123456789"
 	viewerToken  = "viewer-token-0123456789"
+	limitedToken = "limited-token-0123456789"
 )
 
 // consoleWorld is a daemon with a console, and an org of whom some are added.
@@ -35,7 +36,7 @@ func newConsole(t testing.TB, database string, people, added int) *consoleWorld 
 	d := prepare(t, "control: {socket: {DIR}/s, listen: \"127.0.0.1:0\", tokens_file: {DIR}/tokens}\n"+
 		s.config(database, quiet, "enrollment: selected", "guard: {users: 3, percent: 1}", "deactivate: next_midnight", "time_zone: America/Denver",
 			fmt.Sprintf("licenses: [{type: powerdialer, seats: %d, default: true}]", added+3)))
-	write(t, d.dir+"/tokens", "admin dana "+adminToken+"\nsupport sam "+supportToken+"\nviewer vera "+viewerToken+"\n")
+	write(t, d.dir+"/tokens", "admin dana "+adminToken+"\nsupport sam "+supportToken+"\nviewer vera "+viewerToken+"\nmanager(tag=vip) lim "+limitedToken+"\n")
 	d.run(t)
 	d.serves(t)
 	d.mended(t, time.Minute)

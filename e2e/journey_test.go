@@ -221,3 +221,35 @@ func TestConsoleAccessible(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is limited to groups finds the same ease.
+func TestConsoleOfTheLimited(t *testing.T) {
+	t.Parallel()
+	w := newConsole(t, "sqlite://{DIR}/db", 20, 5)
+	b := newBrowser(t, w.base)
+	b.theme("light")
+	b.open("/login")
+	b.fill("#token", limitedToken)
+	b.press("main button")
+	look := func(name string) {
+		t.Helper()
+		for _, theme := range []string{"light", "dark"} {
+			b.theme(theme)
+			b.accessible(theme + " " + name)
+			b.shoot(theme + "-" + name)
+		}
+	}
+	look("users")
+	b.open("/o/acme/add")
+	look("add")
+	b.fill("#who", w.staff[7].ID)
+	b.press("main form button.primary")
+	b.says("main", "nobody was added")
+	b.says("main", w.staff[7].ID)
+	look("refused")
+	b.size(360, 740)
+	look("phone")
+	if wide := eval[int](b, `document.documentElement.scrollWidth`); wide > 360 {
+		t.Errorf("it is %d pixels wide on a phone of 360", wide)
+	}
+}

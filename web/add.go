@@ -36,6 +36,13 @@ func (p addPage) Any() bool {
 func (v *visit) peopleSet() string { return v.org + "\x00people" }
 
 func (v *visit) add() error {
+	if v.limited() && v.May(control.Manager) {
+		p, err := v.named()
+		if err != nil {
+			return err
+		}
+		return v.page("named", "Add users from Salesforce", p)
+	}
 	q := v.r.URL.Query()
 	f := control.PeopleFilter{
 		Search: strings.TrimSpace(q.Get("q")), Profile: strings.TrimSpace(q.Get("profile")), Role: strings.TrimSpace(q.Get("role")),
@@ -210,14 +217,11 @@ func (v *visit) addUsers() error {
 	if err != nil { // of those who take other seats, who stay ticked
 		v.session.say(note{"bad", "Some could not be added.", sentence(err.Error())})
 	}
-	p.Results = added.Results
+	p.Results, p.Added = added.Results, gained(added.Results)
 	var done []string
 	for _, r := range added.Results {
 		if r.Outcome != "refused" {
 			done = append(done, r.SalesforceID)
-		}
-		if r.Outcome == "added" || r.Outcome == "linked" {
-			p.Added++
 		}
 	}
 	v.session.pick(v.peopleSet(), done, nil)

@@ -188,3 +188,35 @@ func TestAddLooksFurther(t *testing.T) {
 	_, _, page = h.get("/o/acme/add?show=all&role=x")
 	has(t, page, "look further", ">Look further<")
 }
+
+// Who is limited to groups adds people by name, if they land in those.
+func TestAddNamed(t *testing.T) {
+	h, d := newCrowd(t)
+	h.login(limitedToken)
+	const jo = "005000000000900AAA"
+	_, _, page := h.get("/o/acme/add")
+	has(t, page, "land in vip", `name="who"`)
+	if strings.Contains(page, "Jo Smith") {
+		t.Error("everybody of Salesforce is listed")
+	}
+	status, _, page := h.send("/o/acme/add/named", url.Values{"who": {" <b>\r\n" + jo}, "reason": {"CASE-2"}})
+	has(t, page, "Nobody was added", "<li>&lt;b&gt;</li>", "<li>"+jo+"</li>", "CASE-2")
+	if _, err := d.User(t.Context(), jo); err == nil || status != http.StatusForbidden {
+		t.Errorf("somebody is added who does not land there: %d", status)
+	}
+	by := dialer.Actor{Kind: "admin", Name: "sam"}
+	if _, err := d.AddGroup(t.Context(), dialer.KindTag, "vip", nil, by); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.SetOrgSettings(t.Context(), map[dialer.Field]any{dialer.OrgDefaultGroups: []any{map[string]any{"kind": "tag", "name": "vip"}}}, by); err != nil {
+		t.Fatal(err)
+	}
+	_, _, page = h.send("/o/acme/add/named", url.Values{"who": {jo}})
+	has(t, page, "1 user added")
+	if u, err := d.User(t.Context(), jo); err != nil || len(u.In(dialer.KindTag)) != 1 {
+		t.Errorf("added: %+v, %v", u.Groups, err)
+	}
+	if _, _, page = h.send("/o/acme/add/named", nil); !strings.Contains(page, "Say who.") {
+		t.Error("nobody is added")
+	}
+}

@@ -42,6 +42,7 @@ func (c *Console) routes(static fs.FS) http.Handler {
 
 	page("GET /o/{org}/add", (*visit).add)
 	page("POST /o/{org}/add/select", (*visit).pickPeople)
+	page("POST /o/{org}/add/named", (*visit).addNamed)
 	page("GET /o/{org}/add/review", (*visit).review)
 	page("POST /o/{org}/add/review", (*visit).addUsers)
 	page("GET /o/{org}/add/review/{id}", (*visit).personal)

@@ -86,7 +86,7 @@ func newCrowd(t *testing.T) (*house, *directory.Directory) {
 			{SalesforceID: "005000000000900AAA", Name: "Jo Smith", CanAdd: true, Active: true},
 			{SalesforceID: "005000000000901AAA", Name: "Pat Smith", Why: "not the Salesforce license", Active: true},
 		}}}},
-		Tokens: tokens(t, "admin dana "+adminToken+"\nadmin erin "+secondToken+"\nviewer vera "+viewerToken+"\n"),
+		Tokens: tokens(t, "admin dana "+adminToken+"\nadmin erin "+secondToken+"\nviewer vera "+viewerToken+"\nmanager(tag=vip) lim "+limitedToken+"\n"),
 	})
 	if err != nil {
 		t.Fatal(err)
