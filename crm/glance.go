@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,8 +16,9 @@ import (
 
 // Named is a profile or a role, with all of its names that users are read with.
 type Named struct {
-	ID    ID
-	Names string
+	ID       ID
+	Names    string
+	Modified time.Time // by Salesforce's clock
 }
 
 // Glance is what one call tells of an org that is not followed by change events
@@ -73,8 +75,8 @@ func (c *Client) glance(ctx context.Context, fields []string, w Watermark) (g Gl
 	query := func(ref, soql string) { body.get(ref, c.data("/query?q=")+url.QueryEscape(soql)) }
 	query("frozen", "SELECT Id, UserId FROM UserLogin WHERE IsFrozen = true ORDER BY Id LIMIT "+limit)
 	query("logins", "SELECT COUNT() FROM UserLogin")
-	query("profiles", "SELECT Id, Name, UserLicense.Name FROM Profile ORDER BY SystemModstamp DESC LIMIT "+strconv.Itoa(namesMost))
-	query("roles", "SELECT Id, Name, DeveloperName FROM UserRole ORDER BY SystemModstamp DESC LIMIT "+strconv.Itoa(namesMost))
+	query("profiles", "SELECT Id, Name, UserLicense.Name, SystemModstamp FROM Profile ORDER BY SystemModstamp DESC LIMIT "+strconv.Itoa(namesMost))
+	query("roles", "SELECT Id, Name, DeveloperName, SystemModstamp FROM UserRole ORDER BY SystemModstamp DESC LIMIT "+strconv.Itoa(namesMost))
 	query("users", "SELECT "+sel.list+" FROM User WHERE "+win.where()+" ORDER BY SystemModstamp, Id LIMIT "+limit)
 	body.get("limits", c.data("/limits"))
 	raw, err := json.Marshal(body)
@@ -170,10 +172,11 @@ func (c *Client) readGlance(g *Glance, answers []subAnswer, d *decoder) error {
 
 func (g *Glance) names(a subAnswer) error {
 	var p recordPage[struct {
-		ID            string `json:"Id"`
-		Name          string
-		DeveloperName string
-		UserLicense   *struct{ Name string }
+		ID             string `json:"Id"`
+		Name           string
+		DeveloperName  string
+		SystemModstamp string
+		UserLicense    *struct{ Name string }
 	}]
 	if err := json.Unmarshal(a.Body, &p); err != nil {
 		return err
@@ -184,11 +187,15 @@ func (g *Glance) names(a subAnswer) error {
 		if err != nil {
 			return shape("a profile or role without an id")
 		}
+		modified, err := parseTime([]byte(r.SystemModstamp))
+		if err != nil {
+			return shape("a profile or role without the time of its last change")
+		}
 		names := r.Name + "\x00" + r.DeveloperName
 		if r.UserLicense != nil {
 			names += "\x00" + r.UserLicense.Name
 		}
-		list = append(list, Named{id, names})
+		list = append(list, Named{id, names, modified})
 	}
 	if a.Ref == "profiles" {
 		g.Profiles = list

@@ -107,17 +107,19 @@ func (r *reader) lookFrozen(ctx context.Context, g *crm.Glance) error {
 }
 
 // readRenamed reads the users whose profile or role is called otherwise than at
-// the look before.
+// the look before. Before the first one there is only the full sync to go by:
+// whatever was changed since it began may have been read by its old name.
 func (e *Engine) readRenamed(ctx context.Context, run *running, r *reader, crmc *crm.Client, g *crm.Glance) error {
 	was := map[string]string{}
 	_ = json.Unmarshal([]byte(e.get(stateNames)), &was) // at first there is nothing
 	is := maps.Clone(was)
+	full := e.remembered().time(stateLastFull).Add(-maxSkew) // Salesforce's clock may be behind
 	changed := func(list []crm.Named) (ids []string) {
 		for _, n := range list {
 			h := fnv.New64a()
 			_, _ = h.Write([]byte(n.Names))
 			sum := strconv.FormatUint(h.Sum64(), 36)
-			if old, ok := was[n.ID]; ok && old != sum {
+			if old, ok := was[n.ID]; ok && old != sum || !ok && n.Modified.After(full) {
 				ids = append(ids, n.ID)
 			}
 			is[n.ID] = sum

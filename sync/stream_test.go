@@ -220,6 +220,25 @@ func TestLookFindsWhatEmitsNoEvent(t *testing.T) {
 	})
 }
 
+// A rename since the full sync is found though no look came between.
+func TestFirstLookFindsRename(t *testing.T) {
+	rules := []rostersync.Rule{{Set: "permission_group", To: "user.Profile.Name"}}
+	inBubble(t, wish{rules: rules}, func(t *testing.T, x *world, _ *hose) {
+		id := x.ids()[3]
+		source, err := x.org.User(id)
+		must(t, err)
+		x.stop()
+		x.setState("stream_names", "")
+		must(t, x.org.RenameProfile(source.ProfileID, "Renamed Profile"))
+		x.restarted()
+		time.Sleep(8*time.Minute + 2*time.Second)
+		u := x.users()[id]
+		if got := u.One(dialer.KindPermissionGroup); got != "Renamed Profile" {
+			t.Errorf("the group is %q", got)
+		}
+	})
+}
+
 // People are read back at once, each time in one call, and a burst is one run.
 func TestEventsAreReadBack(t *testing.T) {
 	inBubble(t, wish{}, func(t *testing.T, x *world, h *hose) {
