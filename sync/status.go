@@ -20,6 +20,9 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 	troubles := e.troubledLocked()
 	st.NextFull, st.NextPoll = e.nextFull, e.nextPoll
 	e.mu.Unlock()
+	if trigger, _ := dueFull(e.config(), s, e.now()); trigger == "" { // one has ended since it was said to wait
+		deferred = ""
+	}
 	if !leads { // what the one in charge remembers
 		stored, err := e.journal.State(ctx)
 		if err != nil {
