@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
+	"slices"
 )
 
 // PendingRow is someone who waits for their time (retry) or turn (no_seat), or
@@ -15,7 +16,7 @@ type PendingRow struct {
 	Since        int64
 	Next         int64
 	Attempts     int64
-	SourceHash   int64
+	SourceHash   int64 // what was tried; of who is dirty, what names this note of it
 	Detail       string
 }
 
@@ -122,6 +123,37 @@ func (j *Journal) DropPending(ctx context.Context, kind string, ids []string) er
 		return err
 	})
 }
+
+// DropRead removes rows that are what they were when they were read: who was
+// noted anew since then stays.
+func (j *Journal) DropRead(ctx context.Context, rows []PendingRow) error {
+	type note struct {
+		kind string
+		hash int64
+	}
+	same := map[note][]string{}
+	for _, p := range rows {
+		n := note{p.Kind, p.SourceHash}
+		same[n] = append(same[n], p.SalesforceID)
+	}
+	for n, all := range same {
+		for ids := range slices.Chunk(all, dropMost) {
+			err := j.db.Update(ctx, func(tx *Tx) error {
+				_, err := tx.Exec(ctx, `DELETE FROM pending WHERE org_id = $1 AND kind = $2 AND source_hash = $3 AND `+tx.In("salesforce_id", 4),
+					j.org, n.kind, n.hash, Strings(ids))
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("drop what was pending: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// dropMost is how many rows are dropped in one transaction, so that others get
+// their turn.
+const dropMost = 2000
 
 // HeldRow is one destructive change that waits for approval.
 type HeldRow struct {

@@ -44,3 +44,29 @@ func TestRunsBefore(t *testing.T) {
 		}
 	})
 }
+
+func TestDropRead(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open func() *store.DB) {
+		db, _ := mirrored(t, open)
+		j, ctx := db.Journal(1), t.Context()
+		note := func(name int64, ids ...string) {
+			t.Helper()
+			var rows []store.PendingRow
+			for _, id := range ids {
+				rows = append(rows, store.PendingRow{SalesforceID: id, Kind: store.PendingDirty, Since: 1, SourceHash: name})
+			}
+			ok(t, j.PutPending(ctx, rows))
+		}
+		note(1, "a", "b")
+		note(2, "c")
+		read, err := j.Pending(ctx, store.PendingDirty, 0)
+		ok(t, err)
+		note(3, "b")
+		ok(t, j.DropRead(ctx, read))
+		left, err := j.Pending(ctx, store.PendingDirty, 0)
+		ok(t, err)
+		if len(left) != 1 || left[0].SalesforceID != "b" {
+			t.Errorf("left: %v", left)
+		}
+	})
+}

@@ -98,7 +98,7 @@ func (e *Engine) ResolveAttention(ctx context.Context, id int64, d Decision, a d
 	if err := e.journal.DropPending(ctx, store.PendingRetry, []string{item.Subject}); err != nil {
 		return err
 	}
-	return e.journal.PutPending(ctx, []store.PendingRow{{SalesforceID: item.Subject, Kind: store.PendingDirty, Since: store.Micros(e.now())}})
+	return e.journal.PutPending(ctx, e.dirty(e.now(), item.Subject))
 }
 
 // item finds an item that is open or ignored.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rosterd/rosterd/crm"
@@ -95,6 +96,8 @@ type Engine struct {
 	destroy sync.Mutex // one destructive part at a time
 	mirrors sync.Mutex // one writer of the mirror at a time: what it compares with stays true
 
+	notes atomic.Int64 // names the notes that users were changed; never twice the same, whoever was in charge before
+
 	slots chan struct{} // held by the runs beside the queue that work
 
 	placed chan struct{} // closed by place
@@ -151,6 +154,7 @@ func New(cfg Config, d Deps, o Options) (*Engine, error) {
 		failures: map[Kind]int{}, notBefore: map[Kind]time.Time{}, troubles: map[string]trouble{}, skipped: map[string]int{},
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, sideMost), beat: time.Now(), placed: make(chan struct{}),
 	}
+	e.notes.Store(time.Now().UnixMicro())
 	e.place = sync.OnceFunc(func() { close(e.placed) })
 	if w, ok := o.Observer.(StreamObserver); ok {
 		e.watch = w

@@ -165,20 +165,37 @@ func (e *Engine) users(ctx context.Context, run *running, crmc *crm.Client) erro
 	run.wrote = slices.Sorted(slices.Values(r.wrote))
 	ids := slices.Concat(r.wrote, run.Users)
 	run.stage(stageReconcile, len(ids))
-	return e.reconcileIDs(ctx, run, ids)
+	return e.reconcileNamed(ctx, run, ids)
+}
+
+// reconcileNamed reconciles some users, who may be noted as changed.
+func (e *Engine) reconcileNamed(ctx context.Context, run *running, ids []string) error {
+	var noted []store.PendingRow
+	for part := range slices.Chunk(ids, chunk*4) {
+		if run.DryRun {
+			break
+		}
+		rows, err := e.journal.PendingOf(ctx, part)
+		if err != nil {
+			return err
+		}
+		noted = append(noted, slices.DeleteFunc(rows, func(p store.PendingRow) bool { return p.Kind != store.PendingDirty })...)
+	}
+	return e.reconcileNoted(ctx, run, noted, ids)
 }
 
 // reconcileDirty reconciles everyone who was noted as changed, now or before,
 // in Salesforce or in the dialer.
 func (e *Engine) reconcileDirty(ctx context.Context, run *running, wrote []string) error {
 	ids := wrote
+	var noted []store.PendingRow
 	if !run.DryRun {
-		rows, err := e.journal.Pending(ctx, store.PendingDirty, 0)
-		if err != nil {
+		var err error
+		if noted, err = e.journal.Pending(ctx, store.PendingDirty, 0); err != nil {
 			return err
 		}
 		ids = ids[:0]
-		for _, p := range rows {
+		for _, p := range noted {
 			ids = append(ids, p.SalesforceID)
 		}
 	}
@@ -186,21 +203,17 @@ func (e *Engine) reconcileDirty(ctx context.Context, run *running, wrote []strin
 	if err != nil {
 		return err
 	}
-	run.stage(stageReconcile, len(ids)+len(edited))
-	return e.reconcileIDs(ctx, run, ids, edited...)
+	ids = append(ids, edited...)
+	run.stage(stageReconcile, len(ids))
+	return e.reconcileNoted(ctx, run, noted, ids)
 }
 
-// reconcileIDs reconciles some users, and then forgets that they were dirty.
-func (e *Engine) reconcileIDs(ctx context.Context, run *running, dirty []string, more ...string) error {
-	ids := make([]string, 0, len(dirty)+len(more))
-	ids = append(append(ids, dirty...), more...)
-	if err := e.reconcile(ctx, run, ids); err != nil || run.DryRun {
+// reconcileNoted reconciles some users, and then forgets the notes that they
+// were changed. What is noted meanwhile by another run stays: this one may have
+// looked before.
+func (e *Engine) reconcileNoted(ctx context.Context, run *running, noted []store.PendingRow, ids []string) error {
+	if err := e.reconcile(ctx, run, ids); err != nil {
 		return err
 	}
-	for part := range slices.Chunk(dirty, chunk*4) {
-		if err := e.journal.DropPending(ctx, store.PendingDirty, part); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.journal.DropRead(ctx, noted)
 }

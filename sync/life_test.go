@@ -1,6 +1,7 @@
 package sync_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -372,6 +373,48 @@ func TestFailedRequestIsTriedAgain(t *testing.T) {
 			last := mustValue(x.engine.Runs(t.Context(), 0, 1))[0]
 			return last.Trigger == "start" && last.Outcome == rostersync.Succeeded && x.status().State == "ok"
 		})
+	})
+}
+
+// meddler does something else while changes are applied.
+type meddler struct {
+	rostersync.Directory
+	during func()
+}
+
+func (m meddler) Apply(ctx context.Context, changes []dialer.Change) []dialer.Result {
+	m.during()
+	return m.Directory.Apply(ctx, changes)
+}
+
+// Who is noted as changed while a run looks at them is looked at again.
+func TestNotedMeanwhileIsLookedAtAgain(t *testing.T) {
+	onBoth(t, wish{users: 10, cfg: noGuard}, func(t *testing.T, x *world) {
+		x.stop()
+		id, j := x.ids()[0], x.db.Journal(x.orgID)
+		meddle := func() {
+			must(t, j.PutPending(t.Context(), []store.PendingRow{{SalesforceID: id, Kind: store.PendingDirty, SourceHash: 7}}))
+		}
+		var err error
+		x.engine, err = rostersync.New(x.cfg, rostersync.Deps{
+			OrgID: x.orgID, DB: x.db, Salesforce: x.sf, Directory: meddler{x.dir, func() { meddle() }},
+		}, rostersync.Options{CRM: crm.Options{RatePerSecond: -1}})
+		must(t, err)
+		x.start()
+		for _, run := range []func() rostersync.Run{x.changes, func() rostersync.Run {
+			return x.sync(rostersync.Request{Kind: rostersync.KindUser, Users: []string{id}})
+		}} {
+			must(t, x.org.Update(id, func(u *simorg.User) { u.Title += "!" }))
+			want(t, run(), rostersync.Succeeded, map[string]int{"updated": 1})
+			if rows := mustValue(j.Pending(t.Context(), store.PendingDirty, 0)); len(rows) != 1 || rows[0].SalesforceID != id {
+				t.Errorf("to be looked at again: %v", rows)
+			}
+		}
+		meddle = func() {}
+		want(t, x.changes(), rostersync.Succeeded, nil)
+		if rows := mustValue(j.Pending(t.Context(), store.PendingDirty, 0)); len(rows) != 0 {
+			t.Errorf("still to be looked at: %v", rows)
+		}
 	})
 }
 

@@ -176,11 +176,11 @@ func (r *reader) write(ctx context.Context, rows []store.MirrorRow, more map[str
 			}
 		}
 		if r.dirty {
-			pending := make([]store.PendingRow, len(rows))
+			ids := make([]string, len(rows))
 			for i, row := range rows {
-				pending[i] = store.PendingRow{SalesforceID: row.ID, Kind: store.PendingDirty, Since: store.Micros(r.now)}
+				ids[i] = row.ID
 			}
-			if err := r.e.journal.PutPendingTx(ctx, tx, pending); err != nil {
+			if err := r.e.journal.PutPendingTx(ctx, tx, r.e.dirty(r.now, ids...)); err != nil {
 				return err
 			}
 		}
@@ -360,3 +360,12 @@ func (b bitmap) count() (n int) {
 }
 
 func (b bitmap) has(n int64) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }
+
+// dirty is the note that some users were changed.
+func (e *Engine) dirty(at time.Time, ids ...string) []store.PendingRow {
+	rows, name := make([]store.PendingRow, len(ids)), e.notes.Add(1)
+	for i, id := range ids {
+		rows[i] = store.PendingRow{SalesforceID: id, Kind: store.PendingDirty, Since: store.Micros(at), SourceHash: name}
+	}
+	return rows
+}

@@ -166,7 +166,7 @@ func (e *Engine) readNamed(ctx context.Context, run *running, crmc *crm.Client) 
 	}
 	run.wrote = slices.Sorted(slices.Values(r.wrote))
 	run.stage(stageReconcile, len(run.named))
-	return e.reconcileIDs(ctx, run, run.named)
+	return e.reconcileNamed(ctx, run, run.named)
 }
 
 // quickReader is newReader for where it is known what may be read, and who is
