@@ -56,7 +56,7 @@ func (b *bench) bulkRows(ctx context.Context, s *sim, store string, n, rounds in
 		if changed := before.differing(after); len(changed) > 0 {
 			return rows, fmt.Errorf("a sync by %s that had nothing to do wrote rows; tables that changed: %v", by, changed)
 		}
-		name := "no-op by " + map[sync.Snapshot]string{sync.SnapshotREST: "REST", sync.SnapshotBulk: "Bulk"}[by]
+		name := map[sync.Snapshot]string{sync.SnapshotREST: nameREST, sync.SnapshotBulk: "no-op by Bulk"}[by]
 		rows = append(rows,
 			seconds(name, store, n, best.cost, floor, maxNothing),
 			row{

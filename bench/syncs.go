@@ -15,6 +15,7 @@ const (
 	maxNothing = 1.3
 
 	nameNothing = "no-op full sync"
+	nameREST    = "no-op by REST" // likewise, beside one by Bulk
 )
 
 // measured is a run of a daemon.
