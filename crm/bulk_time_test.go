@@ -10,41 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc/test/bufconn"
+
 	"github.com/rosterd/rosterd/crm/simorg"
 )
-
-// pipes is a listener without a network, which a bubble of time has none of.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	mine, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return mine, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
 
 // inBubble tells a story of an org and a client of it in a time of their own.
 func inBubble(t *testing.T, so simorg.Options, opts Options, story func(t *testing.T, w *world)) {
@@ -52,19 +21,19 @@ func inBubble(t *testing.T, so simorg.Options, opts Options, story func(t *testi
 	so.PublicKey, so.ClientID, so.Username = testPublicKey(t), "key", "sync@example.com"
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{org: simorg.New(so)}
-		w.Client = overPipes(t, w.org.Handler(), opts)
+		w.Client = inMemory(t, w.org.Handler(), opts)
 		story(t, w)
 	})
 }
 
-// overPipes is a client of a server without a network, both for one bubble.
-func overPipes(t *testing.T, h http.Handler, opts Options) *Client {
+// inMemory is a client of a server without a network, both for one bubble.
+func inMemory(t *testing.T, h http.Handler, opts Options) *Client {
 	t.Helper()
-	lis := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	lis := bufconn.Listen(1 << 16) // a bubble of time has no network
 	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Hour}
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.Serve(lis) }) // until it is closed
-	transport := &http.Transport{DialContext: lis.dial}
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return lis.DialContext(ctx) }}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		_ = server.Close() // of a listener in memory

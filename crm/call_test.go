@@ -221,7 +221,7 @@ func TestStalledAnswerIsRetried(t *testing.T) {
 			}
 			io.WriteString(w, goodCount)
 		}
-		c := overPipes(t, f, Options{})
+		c := inMemory(t, f, Options{})
 		began := time.Now()
 		if n, err := c.CountUsers(t.Context()); n != 7 || err != nil {
 			t.Errorf("got %d, %v; want 7", n, err)

@@ -8,54 +8,19 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/rosterd/rosterd/crm"
 	"github.com/rosterd/rosterd/crm/simorg"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// pipes is a listener without a network, which a bubble of time has none of.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) dial(ctx context.Context, _ string) (net.Conn, error) {
-	mine, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return mine, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
 
 // followed is a simulated org, and a bus that hears of it over gRPC.
 type followed struct {
@@ -92,7 +57,7 @@ func onOrg(t *testing.T, o Options, story func(t *testing.T, f *followed)) {
 		for u := range f.org.Users() {
 			f.ids = append(f.ids, u.ID)
 		}
-		lis := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		lis := bufconn.Listen(1 << 16) // a bubble of time has no network
 		p, err := f.org.PubSub(simorg.PubSubOptions{Listener: lis})
 		if err != nil {
 			t.Fatal(err)
@@ -101,7 +66,8 @@ func onOrg(t *testing.T, o Options, story func(t *testing.T, f *followed)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.dial = func(s crm.Session) (conn, error) { return c.target.dial(s, grpc.WithContextDialer(lis.dial)) }
+		dial := func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }
+		c.dial = func(s crm.Session) (conn, error) { return c.target.dial(s, grpc.WithContextDialer(dial)) }
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,11 +17,12 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // The client of these tests is grpc-go with a codec that hands bytes through, and an Avro library of others. It runs
-// with the server in one bubble of synctest, over pipes.
+// with the server in one bubble of synctest.
 
 type rawCodec struct{}
 
@@ -30,43 +30,6 @@ func (rawCodec) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
 func (rawCodec) Name() string                  { return "proto" }
 func (rawCodec) Unmarshal(b []byte, v any) error {
 	*v.(*[]byte) = append([]byte(nil), b...)
-	return nil
-}
-
-// pipes is a listener without a network.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) dial(ctx context.Context, _ string) (net.Conn, error) {
-	mine, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return mine, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
 	return nil
 }
 
@@ -90,13 +53,14 @@ func withPubSub(t *testing.T, opt Options, po PubSubOptions, test func(c *pubsub
 		}
 		opt.SessionTTL = 1000 * time.Hour
 		c := &pubsub{T: t, org: New(opt)}
-		lis := newPipes()
+		lis := bufconn.Listen(1 << 16) // a bubble of time has no network
+		dial := func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }
 		po.Listener = lis
 		var err error
 		if c.p, err = c.org.PubSub(po); err != nil {
 			t.Fatal(err)
 		}
-		c.conn, err = grpc.NewClient("passthrough:///org", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(lis.dial),
+		c.conn, err = grpc.NewClient("passthrough:///org", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(dial),
 			grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{})), grpc.WithIdleTimeout(0), grpc.WithDisableServiceConfig(),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: 20 * time.Second}))
 		if err != nil {
